@@ -1,0 +1,67 @@
+"""How the engine becomes machine code: compiled once, cached by what its sources say, wherever a folder is writable."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+
+_SOURCES = ("compiled.py", "rules.py", "draws.py", "state.py", "engine.py")
+
+
+def _fingerprint() -> str:
+    """Hash of every source that ends up in the machine code; Numba alone looks at one file and misses the others."""
+    digest = hashlib.sha256(f"{numba.__version__} {os.environ.get('NUMBA_CPU_NAME', '')}".encode())
+    for name in _SOURCES:
+        path = Path(__file__).with_name(name)
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.hexdigest()[:16]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def cache_folder() -> Path:
+    """The folder of the machine code: UPTAKE_CACHE, beside the package, the user's cache, or a temporary folder."""
+    name = f"uptake-{_fingerprint()}"
+    user = Path(os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache")
+    named = os.environ.get("UPTAKE_CACHE")
+    candidates = [Path(named)] if named else []
+    candidates += [Path(__file__).parent / "__pycache__", user / "uptake"]
+    for parent in candidates:
+        if _writable(parent / name):
+            return parent / name
+    return Path(tempfile.mkdtemp(prefix="uptake-"))
+
+
+CACHE = cache_folder()
+
+
+def is_cached() -> bool:
+    """Whether machine code for these sources is there already (else the first run compiles it)."""
+    return any(CACHE.rglob("engine.run_rows*.nbc"))
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile `function` where it is used; it stays callable from Python. IEEE division, so that loops vectorise."""
+    return numba.njit(function, error_model="numpy", nogil=True)
+
+
+def entry_point(function: Callable[..., Any]) -> Any:
+    """Compile a function that Python calls, releasing the interpreter, and keep its machine code in `CACHE`."""
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(CACHE)
+    try:
+        return numba.njit(function, error_model="numpy", nogil=True, cache=True)
+    finally:
+        config.CACHE_DIR = before
