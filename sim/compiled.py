@@ -10,7 +10,7 @@ from typing import Any
 import numba
 from numba.core import config
 
-_SOURCES = ("compiled.py", "rules.py", "draws.py", "state.py", "engine.py")
+_SOURCES = ("compiled.py", "rules.py", "draws.py", "network.py", "state.py", "engine.py")
 
 
 def _fingerprint() -> str:

@@ -1,0 +1,275 @@
+"""Who listens to whom: gravity within a region, leaders across regions, regions among each other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sim.compiled import entry_point
+from sim.rules import EARTH_RADIUS, EXPOSURE_UNIT, SHORTEST_DISTANCE, influence
+
+if TYPE_CHECKING:
+    import networkx
+
+    from sim.scenario import Scenario
+
+_WHOLE = int(1 / EXPOSURE_UNIT)
+
+
+class Channel(NamedTuple):
+    """One channel of influence as sparse rows, in both directions; weights are whole multiples of 2**-40.
+
+    Row i of (start, neighbour, weight) lists whom i listens to, strongest first; row j of (out_start, listener,
+    out_weight) lists who listens to j. Shapes: start and out_start int64[n + 1], the others [links].
+    """
+
+    start: np.ndarray
+    neighbour: np.ndarray
+    weight: np.ndarray
+    out_start: np.ndarray
+    listener: np.ndarray
+    out_weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Network:
+    """The influence network of a scenario. Places are in canonical order: by region, then along a space-filling curve.
+
+    `order[n]` gives the row of each place in the scenario's table; `regions` int64[R, R] holds the weights between
+    regions in units of 2**-40. The order depends on nothing but the places themselves, so that reordering a table
+    changes nothing, and neighbours lie close in memory.
+    """
+
+    order: np.ndarray
+    peers: Channel
+    leaders: Channel
+    regions: np.ndarray
+
+
+def build(scenario: Scenario) -> Network:
+    """The network of a scenario: largest weights within the region, leaders of other regions, regions among each other."""
+    places = scenario.places
+    order = canonical_order(scenario)
+    region = np.asarray(places.region)[order]
+    rank = np.argsort(np.argsort([places.id[i] for i in order])).astype(np.int64)
+    position = _on_sphere(np.asarray(places.latitude)[order], np.asarray(places.longitude)[order])
+    section = scenario.network_parameters
+    mass = np.asarray(places.population, dtype=np.float64)[order] ** section.size_exponent
+    leading = np.asarray(scenario.portfolio).any(axis=1)[order]
+    listens = ~np.asarray(places.guide)[order]
+
+    groups_peers, groups_leaders = [], []
+    everybody = np.arange(len(order))
+    leaders = everybody[leading]
+    for r in np.unique(region):
+        here = everybody[region == r]
+        groups_peers.append((here[listens[here]], here))
+        groups_leaders.append((here[listens[here]], leaders[region[leaders] != r]))
+    gravity = (position, mass, rank, section.distance_decay, section.neighbours)
+    explicit = _explicit_links(scenario, order)
+    return Network(
+        order,
+        _channel(len(order), groups_peers, gravity, explicit["peers"]),
+        _channel(len(order), groups_leaders, gravity, explicit["leaders"]),
+        _between_regions(scenario, order, region, position),
+    )
+
+
+def canonical_order(scenario: Scenario) -> np.ndarray:
+    """Rows of the places' table by region id, then Morton code of the coordinates, then id: int64[n]."""
+    places, regions = scenario.places, scenario.regions
+    rank_of_region = np.argsort(np.argsort(regions.id))
+    code = _morton(np.asarray(places.latitude), np.asarray(places.longitude))
+    return np.lexsort((np.asarray(places.id), code, rank_of_region[np.asarray(places.region)]))
+
+
+def _morton(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
+    """Bits of latitude and longitude interleaved, so that near places get near codes: uint64[n]."""
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        bits = np.clip(values * 0xFFFF, 0, 0xFFFF).astype(np.uint64)
+        for shift, mask in ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555)):
+            bits = (bits | (bits << np.uint64(shift))) & np.uint64(mask)
+        return bits
+
+    return spread((latitude + 90.0) / 180.0) | (spread((longitude + 180.0) / 360.0) << np.uint64(1))
+
+
+def _on_sphere(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
+    """Unit vectors float64[n, 3] of coordinates in degrees."""
+    phi, theta = np.radians(latitude), np.radians(longitude)
+    return np.column_stack([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)])
+
+
+@entry_point
+def strongest(listeners, candidates, reach, position, mass, rank, decay, chosen, weight):
+    """For each listener the candidates of largest gravity weight, strongest first; ties by rank, itself excluded.
+
+    `chosen` int32[listeners, m] and `weight` float64[listeners, m] are filled; unfilled places stay -1. Candidates
+    come heaviest first; `reach` is mass**(2 / decay), by which the straight line, never longer than the arc, rejects
+    nearly all of them without a power or an arc sine.
+    """
+    count = chosen.shape[1]
+    for a in range(len(listeners)):
+        i = listeners[a]
+        filled = 0
+        cut = math.inf
+        for j in candidates:
+            if j == i:
+                continue
+            x = position[i, 0] - position[j, 0]
+            y = position[i, 1] - position[j, 1]
+            z = position[i, 2] - position[j, 2]
+            chord = x * x + y * y + z * z
+            if filled == count and chord > reach[j] * cut:
+                continue
+            distance = 2.0 * EARTH_RADIUS * math.asin(min(1.0, 0.5 * math.sqrt(chord)))
+            pull = influence(mass[j], distance, 1.0, decay)
+            at = filled
+            while at > 0 and (
+                pull > weight[a, at - 1] or (pull == weight[a, at - 1] and rank[j] < rank[chosen[a, at - 1]])
+            ):
+                at -= 1
+            if at == count:
+                continue
+            for b in range(min(filled, count - 1), at, -1):
+                chosen[a, b] = chosen[a, b - 1]
+                weight[a, b] = weight[a, b - 1]
+            chosen[a, at] = j
+            weight[a, at] = pull
+            filled = min(filled + 1, count)
+            if filled == count and decay > 0.0:
+                cut = weight[a, count - 1] ** (-2.0 / decay) / (EARTH_RADIUS * EARTH_RADIUS) * (1.0 + 1e-9)
+
+
+def _channel(n: int, groups: list, gravity: tuple, explicit: tuple) -> Channel:
+    """Sparse rows from groups of (listeners, candidates), row-normalised, with explicit links taking their share."""
+    position, mass, rank, decay, neighbours = gravity
+    reach = mass ** (2.0 / decay) if decay > 0 else np.full(len(mass), math.inf)
+    sources, targets, weights = [], [], []
+    for listeners, candidates in groups:
+        width = min(neighbours, len(candidates))
+        if width == 0 or len(listeners) == 0:
+            continue
+        heaviest_first = candidates[np.lexsort((rank[candidates], -mass[candidates]))]
+        chosen = np.full((len(listeners), width), -1, dtype=np.int32)
+        weight = np.zeros((len(listeners), width))
+        strongest(listeners, heaviest_first, reach, position, mass, rank, float(decay), chosen, weight)
+        present = chosen >= 0
+        sources.append(chosen[present])
+        targets.append(np.repeat(listeners, present.sum(axis=1)))
+        share = np.divide(weight, weight.sum(axis=1, keepdims=True), where=present, out=np.zeros_like(weight))
+        weights.append(share[present])
+    source = np.concatenate([*sources, np.empty(0, np.int32)])
+    target = np.concatenate([*targets, np.empty(0, np.int64)])
+    share = np.concatenate([*weights, np.empty(0)])
+    return sparse_rows(n, *_with_explicit(n, source, target, share, explicit))
+
+
+def _with_explicit(
+    n: int, source: np.ndarray, target: np.ndarray, share: np.ndarray, explicit: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Links of the table take the share they name; the gravity weights of the row share the rest."""
+    given_source, given_target, given = explicit
+    if len(given) == 0:
+        return source, target, share
+    named = set(zip(given_source.tolist(), given_target.tolist(), strict=True))
+    keep = np.array([pair not in named for pair in zip(source.tolist(), target.tolist(), strict=True)], dtype=bool)
+    source, target, share = source[keep], target[keep], share[keep]
+    rest = 1.0 - np.bincount(given_target, weights=given, minlength=n)
+    total = np.bincount(target, weights=share, minlength=n)
+    share = share * rest[target] / total[target]
+    return np.r_[source, given_source], np.r_[target, given_target], np.r_[share, given]
+
+
+def sparse_rows(n: int, source: np.ndarray, target: np.ndarray, share: np.ndarray) -> Channel:
+    """A channel from an edge list: `share` (float, summing to 1 or less for each target) of influence source -> target."""
+    weight = np.floor(share * _WHOLE + 0.5).astype(np.int64)
+    inward = np.argsort(target, kind="stable")
+    outward = np.argsort(source, kind="stable")
+    return Channel(
+        np.r_[0, np.cumsum(np.bincount(target, minlength=n))].astype(np.int64),
+        source[inward].astype(np.int32),
+        weight[inward],
+        np.r_[0, np.cumsum(np.bincount(source, minlength=n))].astype(np.int64),
+        target[outward].astype(np.int32),
+        weight[outward],
+    )
+
+
+def _explicit_links(scenario: Scenario, order: np.ndarray) -> dict[str, tuple[np.ndarray, ...]]:
+    """The links table by channel, in canonical places: (source, target, share)."""
+    links = scenario.links
+    to_canonical = np.empty(len(order), dtype=np.int64)
+    to_canonical[order] = np.arange(len(order))
+    channel = np.asarray(links.channel)
+    picked = {name: np.flatnonzero(channel == name) for name in ("peers", "leaders")}
+    source, target = to_canonical[np.asarray(links.src)], to_canonical[np.asarray(links.dst)]
+    return {name: (source[rows], target[rows], np.asarray(links.weight)[rows]) for name, rows in picked.items()}
+
+
+def _between_regions(
+    scenario: Scenario, order: np.ndarray, region: np.ndarray, position: np.ndarray
+) -> np.ndarray:
+    """Weights between regions by size and distance of their largest places, rows normalised: int64[R, R]."""
+    regions, section = scenario.regions, scenario.network_parameters
+    count = len(regions.id)
+    population = np.asarray(scenario.places.population, dtype=np.float64)[order]
+    largest = np.full(count, -1)
+    for i in np.lexsort((np.arange(len(order)), population)):
+        largest[region[i]] = i
+    size = np.where(largest >= 0, np.nan_to_num(np.asarray(regions.population, dtype=np.float64)), 0.0)
+    centre = position[np.maximum(largest, 0)]
+    arc = 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(1.0, 0.5 * np.sqrt(((centre[:, None] - centre) ** 2).sum(-1))))
+    pull = size[None, :] ** section.size_exponent * np.maximum(arc, SHORTEST_DISTANCE) ** -section.distance_decay
+    pull[:, largest < 0] = 0.0
+    np.fill_diagonal(pull, 0.0)
+    by_id = np.argsort(np.argsort(regions.id))
+    total = np.zeros(count)
+    for q in np.argsort(by_id):
+        total += pull[:, q]
+    share = np.divide(pull, total[:, None], where=total[:, None] > 0, out=np.zeros_like(pull))
+    return np.floor(share * _WHOLE + 0.5).astype(np.int64)
+
+
+def to_networkx(scenario: Scenario) -> networkx.DiGraph:
+    """The network as a DiGraph: municipalities and regions as nodes; edges carry `channel` and `weight` (row shares).
+
+    An edge runs from the place that is copied to the place that listens; channels are peers, leaders and regions.
+    """
+    import networkx
+
+    net, places, regions = build(scenario), scenario.places, scenario.regions
+    graph = networkx.DiGraph(title=scenario.title)
+    for i, name in enumerate(places.id):
+        graph.add_node(
+            name,
+            kind="guide" if places.guide[i] else "municipality",
+            name=places.name[i],
+            region=regions.id[places.region[i]],
+            population=float(places.population[i]),
+            latitude=float(places.latitude[i]),
+            longitude=float(places.longitude[i]),
+        )
+    for r, name in enumerate(regions.id):
+        graph.add_node(f"region:{name}", kind="region", name=regions.name[r], population=float(regions.population[r]))
+    identity = [places.id[i] for i in net.order]
+    for channel, links in (("peers", net.peers), ("leaders", net.leaders)):
+        target = np.repeat(np.arange(len(identity)), np.diff(links.start))
+        for j, i, weight in zip(links.neighbour, target, links.weight, strict=True):
+            graph.add_edge(identity[j], identity[i], channel=channel, weight=float(weight * EXPOSURE_UNIT))
+    for r, q in np.argwhere(net.regions):
+        weight = float(net.regions[r, q] * EXPOSURE_UNIT)
+        graph.add_edge(f"region:{regions.id[q]}", f"region:{regions.id[r]}", channel="regions", weight=weight)
+    return graph
+
+
+def write_graphml(scenario: Scenario, path: str | Path) -> None:
+    """Write the network as GraphML, which Gephi, igraph, Cytoscape and R read."""
+    import networkx
+
+    networkx.write_graphml(to_networkx(scenario), str(path))
