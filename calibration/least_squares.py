@@ -91,7 +91,8 @@ def _eliminate(equations: Array) -> Array:
 def bootstrap(
     regressors: Array, response: Array, n: int, generator: np.random.Generator
 ) -> tuple[Array, int]:
-    """Pairs bootstrap: n joint draws of the coefficients [n, k + 1], and how many collinear resamples were redrawn."""
+    """Pairs bootstrap: n joint draws of the coefficients [n, k + 1], and how many collinear resamples "
+    "were redrawn."""
     draws = np.empty((0, regressors.shape[1] + 1))
     redrawn = 0
     while len(draws) < n:
@@ -118,3 +119,107 @@ def predict(coefficients: Array, regressors: Array) -> Array:
     """Constant + slopes · columns, one set of coefficients for all rows or one for each: [n]."""
     sets = np.broadcast_to(coefficients, (len(regressors), regressors.shape[1] + 1))
     return sets[:, 0] + (sets[:, 1:] * regressors).sum(axis=1)
+
+
+def expanded_interval(draws: Array, rows: int, level: float = 0.95) -> tuple[Array, Array]:
+    """Low and high of each coefficient from its draws [n, k + 1]: expanded percentiles, Hesterberg (2015).
+
+    Plain percentiles of a pairs bootstrap are too narrow by √((rows - k - 1) / rows) and by the normal for the t
+    quantile; the tails are moved outwards by as much.
+    """
+    from scipy.stats import norm, t
+
+    freedom = rows - draws.shape[1]
+    tail = norm.cdf(t.ppf((1 - level) / 2, freedom) * math.sqrt(rows / freedom))
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return low, high
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Errors and diagnostics of one regression; arrays over coefficients [k + 1] or rows [n]."""
+
+    coefficients: Array
+    standard_errors: Array
+    hc3_standard_errors: Array
+    r2: float
+    adjusted_r2: float
+    fitted: Array
+    residuals: Array
+    leverage: Array
+    cooks_distance: Array
+    studentized: Array
+    tests: dict[str, dict[str, Any]]
+
+
+def infer(regressors: Array, response: Array) -> Inference:
+    """Classical and HC3 errors, influence and specification tests (statsmodels, on scaled columns).
+
+    Everything but the errors is the same in any units; the errors are carried back by `Scale.back`.
+    """
+    import statsmodels.api as sm
+
+    scale, coefficients = Scale.of(regressors, response), solve(regressors, response)[0]
+    fitted = predict(coefficients, regressors)
+    with np.errstate(all="ignore"):  # an exact fit has no errors: its ratios are NaN, not a fault
+        result = sm.OLS(scale.target(response), scale.design(regressors)).fit(method="qr")
+        influence = result.get_influence()
+        return Inference(
+            coefficients=coefficients,
+            standard_errors=_carry_back(result.cov_params(), scale),
+            hc3_standard_errors=_carry_back(result.get_robustcov_results("HC3").cov_params(), scale),
+            r2=float(result.rsquared),
+            adjusted_r2=float(result.rsquared_adj),
+            fitted=fitted,
+            residuals=response - fitted,
+            leverage=influence.hat_matrix_diag,
+            cooks_distance=influence.cooks_distance[0],
+            studentized=influence.resid_studentized_external,
+            tests={} if result.rsquared > 1 - 1e-12 else specification_tests(result),
+        )
+
+
+def _carry_back(covariance: Array, scale: Scale) -> Array:
+    back = scale.back()
+    return np.sqrt(np.diag(back @ covariance @ back.T))
+
+
+def specification_tests(result: Any) -> dict[str, dict[str, Any]]:
+    """Breusch-Pagan, White, RESET, Jarque-Bera and Shapiro-Wilk of a statsmodels OLS result: statistic, "
+    "p, null."""
+    from scipy.stats import shapiro
+    from statsmodels.stats import diagnostic, stattools
+
+    residuals, design = result.resid, result.model.exog
+    n, p = design.shape
+    even, normal = "errors vary alike in every row", "errors are normal"
+    tests = {
+        "breusch_pagan": (*diagnostic.het_breuschpagan(residuals, design)[:2], even),
+        "jarque_bera": (*stattools.jarque_bera(residuals)[:2], normal),
+        "shapiro_wilk": (*shapiro(residuals), normal),
+    }
+    if n > p * (p + 1) // 2:  # the auxiliary regressions need more rows than columns
+        tests["white"] = (*diagnostic.het_white(residuals, design)[:2], even)
+    if n > p + 2:
+        reset = diagnostic.linear_reset(result, power=3, use_f=True)
+        tests["reset"] = (reset.fvalue, reset.pvalue, "the equation has the right form")
+    return {
+        name: {"statistic": float(statistic), "p": float(p_value), "null": null}
+        for name, (statistic, p_value, null) in sorted(tests.items())
+    }
+
+
+def morans_i(
+    values: Array, weights: Array, permutations: int, generator: np.random.Generator
+) -> tuple[float, float]:
+    """Moran's I (1950) of values [n] under weights [n, n], rows of sum 1, and its two-sided permutation p "
+    "value."""
+    centred = values - values.mean()
+    orders = generator.permuted(np.tile(np.arange(len(values)), (permutations, 1)), axis=1)
+    shuffled = centred[orders]
+    norm = float(centred @ centred)
+    observed = float(centred @ weights @ centred) / norm
+    simulated = ((shuffled @ weights) * shuffled).sum(axis=1) / norm
+    expected = -1 / (len(values) - 1)
+    extreme = np.abs(simulated - expected) >= abs(observed - expected) * (1 - 1e-12)
+    return observed, float((1 + extreme.sum()) / (1 + permutations))

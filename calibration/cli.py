@@ -1,0 +1,72 @@
+"""Which calibrations can be asked for on the command line?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def calibrate() -> None:
+    """Fit the model's numbers to data, and say how fragile the fit is."""
+
+
+@calibrate.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--form", type=click.Choice(["linear", "loglog", "best"]), default="linear", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the fit to this file."
+)
+@click.option("--json", "machine", is_flag=True, help="Print JSON instead of words.")
+@click.option(
+    "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures (HTML)."
+)
+@click.option(
+    "--columns", help="y,x1,x2[,name] of the table; default: grp_bln,industry_bln,urban_population."
+)
+@click.option("--units", help='Units of y, x1 and x2, such as "bln KZT,bln KZT,persons".')
+@click.option(
+    "--draws", type=click.IntRange(100, 100_000), default=1000, show_default=True, help="Bootstrap draws."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the bootstrap."
+)
+def grp(
+    table: Path,
+    *,
+    form: str,
+    output: Path | None,
+    machine: bool,
+    page: Path | None,
+    columns: str | None,
+    units: str | None,
+    draws: int,
+    seed: int,
+) -> None:
+    """Fit regional product on industry and urban population; TABLE has one row a region."""
+    from calibration import grp_report
+    from calibration.grp import COLUMNS, fit, read_regions
+
+    keys = _listed(columns, "--columns", 3, 4) or COLUMNS
+    regions = read_regions(table, keys, _listed(units, "--units", 3, 3))
+    fitted = fit(regions, form, seed, draws)
+    if output:
+        grp_report.write_fit(fitted, output)
+        click.echo(f"wrote {output}", err=True)
+    if page:
+        from calibration.grp_page import write_page
+
+        write_page(fitted, page)
+        click.echo(f"wrote {page}", err=True)
+    result = json.dumps(grp_report.as_json(fitted), ensure_ascii=False, indent=1) if machine else None
+    click.echo(result or grp_report.in_words(fitted))
+
+
+def _listed(value: str | None, option: str, fewest: int, most: int) -> list[str]:
+    """The parts of a comma-separated option."""
+    parts = [part.strip() for part in value.split(",")] if value else []
+    if parts and not fewest <= len(parts) <= most:
+        raise click.BadParameter(f"{len(parts)} names; {fewest} are needed", param_hint=option)
+    return parts
