@@ -1,6 +1,7 @@
 """How does gross regional product go with industry and urban population, and how fragile is that fit?
 
-The equation of Zhubanazarov, Ulakov and Yordanova (2025): y = a + b1 x1 + b2 x2, or the same between logarithms.
+The equation of Zhubanazarov, Ulakov and Yordanova (2025): y = a + b1 x1 + b2 x2, or the same between
+logarithms.
 """
 
 from __future__ import annotations
@@ -197,8 +198,7 @@ def per_head(regions: Regions) -> Form:
 
 
 def out_of_sample(form: Form, y: Array) -> dict[str, float | int]:
-    """Leave-one-out errors on the scale of y, so that forms can be compared; R2 is 1 - PRESS / total sum "
-    "of squares."""
+    """Leave-one-out errors on the scale of y, to compare forms; R2 = 1 - PRESS / total squares."""
     errors = form.predictions - y
     squares = errors**2
     return {
@@ -270,7 +270,7 @@ def correlations(x: Array, y: Array) -> dict[str, float]:
 
 
 def fit(regions: Regions, form: str = "linear", seed: int = 1, draws: int = DRAWS) -> Fit:
-    """Fit one form, `best` being the one with the smaller mean absolute leave-one-out error in the units of y.
+    """Fit one form, `best` being the one with the smaller mean absolute leave-one-out error of y.
 
     Absolute, not squared: squared errors of places so unequal are those of the one or two largest.
     """

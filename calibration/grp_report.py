@@ -1,4 +1,4 @@
-"""What is to be said about a GRP fit: the printed figures beside ours, notes in words, JSON and the fit file."""
+"""What is to be said about a GRP fit: printed figures beside ours, notes in words, JSON and the fit file."""
 
 from __future__ import annotations
 
@@ -404,8 +404,7 @@ EQUATIONS = {"linear": "y = a + b1 x1 + b2 x2", "loglog": "log y = a + b1 log x1
 
 
 def as_json(fit: Fit) -> dict[str, Any]:
-    """The result under the stable keys of the interface first, then what goes beyond them; NaN becomes "
-    "None."""
+    """The result: the stable keys of the interface first, then what goes beyond them; NaN becomes None."""
     inference, regions = fit.inference, fit.regions
     return _plain(
         {

@@ -91,8 +91,7 @@ def _eliminate(equations: Array) -> Array:
 def bootstrap(
     regressors: Array, response: Array, n: int, generator: np.random.Generator
 ) -> tuple[Array, int]:
-    """Pairs bootstrap: n joint draws of the coefficients [n, k + 1], and how many collinear resamples "
-    "were redrawn."""
+    """Pairs bootstrap: n joint draws [n, k + 1], and the number of collinear resamples drawn again."""
     draws = np.empty((0, regressors.shape[1] + 1))
     redrawn = 0
     while len(draws) < n:
@@ -124,8 +123,8 @@ def predict(coefficients: Array, regressors: Array) -> Array:
 def expanded_interval(draws: Array, rows: int, level: float = 0.95) -> tuple[Array, Array]:
     """Low and high of each coefficient from its draws [n, k + 1]: expanded percentiles, Hesterberg (2015).
 
-    Plain percentiles of a pairs bootstrap are too narrow by √((rows - k - 1) / rows) and by the normal for the t
-    quantile; the tails are moved outwards by as much.
+    Plain percentiles of a pairs bootstrap are too narrow by √((rows - k - 1) / rows) and by the normal for
+    the t quantile; the tails are moved outwards by as much.
     """
     from scipy.stats import norm, t
 
@@ -185,8 +184,7 @@ def _carry_back(covariance: Array, scale: Scale) -> Array:
 
 
 def specification_tests(result: Any) -> dict[str, dict[str, Any]]:
-    """Breusch-Pagan, White, RESET, Jarque-Bera and Shapiro-Wilk of a statsmodels OLS result: statistic, "
-    "p, null."""
+    """Breusch-Pagan, White, RESET, Jarque-Bera and Shapiro-Wilk of a statsmodels result."""
     from scipy.stats import shapiro
     from statsmodels.stats import diagnostic, stattools
 
@@ -212,8 +210,7 @@ def specification_tests(result: Any) -> dict[str, dict[str, Any]]:
 def morans_i(
     values: Array, weights: Array, permutations: int, generator: np.random.Generator
 ) -> tuple[float, float]:
-    """Moran's I (1950) of values [n] under weights [n, n], rows of sum 1, and its two-sided permutation p "
-    "value."""
+    """Moran's I (1950) of values [n], weights [n, n] with rows of sum 1; two-sided permutation p value."""
     centred = values - values.mean()
     orders = generator.permuted(np.tile(np.arange(len(values)), (permutations, 1)), axis=1)
     shuffled = centred[orders]

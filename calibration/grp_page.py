@@ -1,0 +1,242 @@
+"""What does a GRP fit look like to somebody who must decide on it? One HTML file with its pictures inside."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from calibration.grp import Fit
+from calibration.grp_report import EQUATIONS, TESTS, as_json, deciders, figure, grouped, probability, spoken
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#9a9a9a", "#222222"  # Okabe and Ito (2008)
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "uptake",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "axes.formatter.use_mathtext": False,
+}
+TEMPLATE = Path(__file__).with_name("grp_page.html")
+SHOWN = 20  # regions in the picture of influence
+
+
+def observed_and_fitted(fit: Fit) -> Figure:
+    """Fitted against observed product, each region by name, on logarithmic axes where all are positive."""
+    from matplotlib.figure import Figure
+
+    observed, fitted = fit.regions.y, fit.inference.fitted
+    fitted = np.exp(fitted) if fit.form.name == "loglog" else fitted
+    picture = Figure(figsize=(7.6, 6.2), layout="constrained")
+    axes = picture.add_subplot()
+    if fitted.min() > 0 and observed.min() > 0:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    both = np.concatenate([observed, fitted])
+    ends = np.array([both.min(), both.max()])
+    axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
+    strong = deciders(fit)
+    colours = [ORANGE if row in strong else BLUE for row in range(len(observed))]
+    axes.scatter(observed, fitted, c=colours, s=26, zorder=2, edgecolors="white", linewidths=0.5)
+    unit = f", {fit.regions.units[0].replace('bln', 'bn')}" if fit.regions.units[0] else ""
+    axes.set(xlabel=f"Observed regional product{unit}", ylabel=f"Fitted{unit}")
+    for axis in (axes.xaxis, axes.yaxis):
+        _plain_ticks(axis)
+    axes.margins(0.12)
+    error = np.abs(np.log(fitted / observed)) if axes.get_xscale() == "log" else np.abs(fitted - observed)
+    order = [*strong, *(int(row) for row in np.argsort(-error) if row not in strong)]
+    named = order if len(order) <= 25 else order[:14]
+    low, high = float(ends[0]), float(ends[1])
+    diagonal = np.geomspace(low, high, 60) if low > 0 else np.linspace(low, high, 60)
+    points = np.column_stack([observed, fitted])
+    place_labels(axes, points, fit.regions.names, named, np.column_stack([diagonal, diagonal]))
+    return picture
+
+
+def _plain_ticks(axis: Any) -> None:
+    """Few ticks, written as whole numbers with thousands apart."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if axis.get_scale() == "log":
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(
+        FuncFormatter(lambda value, _: grouped(value) if abs(value) >= 1 else figure(value))
+    )
+
+
+def place_labels(
+    axes: Axes, points: np.ndarray, names: Sequence[str], rows: Sequence[int], avoid: np.ndarray | None = None
+) -> None:
+    """Write names beside points where nothing else stands, the first rows first; drop what finds no room.
+
+    points [n, 2] in the units of the axes; avoid [m, 2]: further points that no name may cover.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(axes.get_figure(root=True))
+    canvas.draw()  # fixes the layout, hence the positions in pixels
+    dots = axes.transData.transform(points)
+    taken = [_box(x, y, 10, 10) for x, y in dots]
+    taken += [_box(x, y, 2, 2) for x, y in axes.transData.transform(avoid)] if avoid is not None else []
+    frame = axes.get_window_extent().extents
+    renderer = canvas.get_renderer()
+    for row in rows:
+        text = axes.annotate(names[row], points[row], fontsize=8, ha="center", va="center", zorder=4)
+        box = text.get_window_extent(renderer)
+        spot = _free_spot(dots[row], (box.width + 4, box.height + 2), taken, frame)
+        if spot is None:
+            text.remove()
+            continue
+        x, y, radius = spot
+        taken.append(_box(x, y, box.width + 4, box.height + 2))
+        text.set_position(tuple(axes.transData.inverted().transform((x, y))))
+        if radius > 12:
+            ends = axes.transData.inverted().transform([dots[row], _edge(dots[row], taken[-1])])
+            axes.plot(*ends.T, color=GREY, linewidth=0.6, zorder=1.5)
+
+
+def _free_spot(
+    dot: np.ndarray, size: tuple[float, float], taken: Sequence[tuple[float, ...]], frame: Sequence[float]
+) -> tuple[float, float, float] | None:
+    """Centre of the nearest place for a label of this size in pixels, and its distance from the dot."""
+    width, height = size
+    for radius in (8, 14, 22, 32, 44, 58, 74, 92):
+        for angle in np.radians([0, 180, 90, 270, 45, 315, 135, 225, 20, 340, 160, 200, 70, 290, 110, 250]):
+            x = dot[0] + np.cos(angle) * (radius + width / 2)
+            y = dot[1] + np.sin(angle) * (radius + height / 2)
+            low_x, low_y, high_x, high_y = _box(x, y, width, height)
+            inside = low_x > frame[0] and low_y > frame[1] and high_x < frame[2] and high_y < frame[3]
+            free = all(low_x > b[2] or high_x < b[0] or low_y > b[3] or high_y < b[1] for b in taken)
+            if inside and free:
+                return float(x), float(y), float(radius)
+    return None
+
+
+def _box(x: float, y: float, width: float, height: float) -> tuple[float, ...]:
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _edge(dot: np.ndarray, box: tuple[float, ...]) -> tuple[float, float]:
+    """The point of a box that is nearest to the dot."""
+    return float(np.clip(dot[0], box[0], box[2])), float(np.clip(dot[1], box[1], box[3]))
+
+
+def influence(fit: Fit) -> Figure:
+    """Cook's distance, leverage, and both slopes without each region: one line for each region."""
+    from matplotlib.figure import Figure
+
+    rows = np.argsort(-np.nan_to_num(fit.inference.cooks_distance))[:SHOWN][::-1]
+    picture = Figure(figsize=(9.6, 0.8 + 0.22 * len(rows)), layout="constrained")
+    panels = picture.subplots(1, 4, sharey=True)
+    n, p = len(fit.regions), 3
+    colours = [ORANGE if row in deciders(fit) else BLUE for row in rows]
+    height = np.arange(len(rows))
+    bars = (
+        (fit.inference.cooks_distance, 4 / n, "Cook's distance"),
+        (fit.inference.leverage, 2 * p / n, "Leverage"),
+    )
+    for axes, (values, limit, title) in zip(panels[:2], bars, strict=True):
+        axes.barh(height, values[rows], color=colours, height=0.62)
+        axes.axvline(limit, color=INK, linewidth=0.8, linestyle=":")
+        axes.set_title(title, fontsize=9, loc="left")
+    for axes, j in zip(panels[2:], (1, 2), strict=True):
+        whole, without = fit.form.coefficients[j], fit.form.left_out[rows, j]
+        axes.axvline(whole, color=INK, linewidth=0.8)
+        axes.hlines(height, whole, without, color=colours, linewidth=2)
+        axes.scatter(without, height, c=colours, s=22, zorder=3)
+        axes.set_title(f"b{j} without it", fontsize=9, loc="left")
+        axes.margins(x=0.12)
+        axes.locator_params(axis="x", nbins=3)
+    panels[0].set_yticks(height, [fit.regions.names[row] for row in rows])
+    for axes in panels:
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
+        axes.set_axisbelow(True)
+    return picture
+
+
+def cloud(fit: Fit) -> Figure:
+    """Bootstrap draws of the two slopes together, with the estimate and the interval of each."""
+    from matplotlib.figure import Figure
+
+    picture = Figure(figsize=(6.4, 4.6), layout="constrained")
+    axes = picture.add_subplot()
+    low, high = np.quantile(fit.draws[:, 1:], [0.001, 0.999], axis=0)
+    shown = fit.draws[((fit.draws[:, 1:] >= low) & (fit.draws[:, 1:] <= high)).all(axis=1)]
+    axes.scatter(shown[:, 1], shown[:, 2], s=9, color=BLUE, alpha=0.35, linewidths=0)
+    _, b1, b2 = fit.form.coefficients
+    axes.scatter(b1, b2, color=ORANGE, s=60, zorder=3, edgecolors="white")
+    for j, line in ((1, axes.axvline), (2, axes.axhline)):
+        for bound in fit.interval[f"b{j}"]:
+            line(bound, color=GREY, linewidth=0.8, linestyle="--")
+    strong = deciders(fit)[:4]
+    without = fit.form.left_out[strong, 1:].reshape(-1, 2)
+    axes.scatter(
+        without[:, 0], without[:, 1], facecolors="white", edgecolors=ORANGE, s=42, zorder=3, linewidths=1.6
+    )
+    axes.set(xlabel="b1 (industry)", ylabel="b2 (urban population)")
+    axes.locator_params(nbins=6)
+    names = ["all regions", *(f"without {fit.regions.names[row]}" for row in strong)]
+    place_labels(axes, np.vstack([[b1, b2], without]), names, range(len(names)))
+    for text in axes.texts:
+        text.set_bbox({"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1})
+    return picture
+
+
+def svg(picture: Figure, name: str) -> str:
+    """A picture as SVG for a page: text as text, ids of its own, no address and no date in it."""
+    import matplotlib as mpl
+
+    stream = io.StringIO()
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+        picture.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    return re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
+
+
+def page(fit: Fit) -> str:
+    """The whole page: what was fitted, notes in words, pictures, tables."""
+    import matplotlib as mpl
+    from jinja2 import Environment
+
+    with mpl.rc_context(STYLE):
+        makers = {"fitted": observed_and_fitted, "influence": influence, "cloud": cloud}
+        pictures = {name: svg(make(fit), name) for name, make in makers.items()}
+    environment = Environment(autoescape=True)
+    environment.filters |= {
+        "figure": figure,
+        "grouped": grouped,
+        "probability": probability,
+        "spoken": spoken,
+    }
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        r=as_json(fit),
+        equation=EQUATIONS[fit.form.name],
+        pictures=pictures,
+        tests=TESTS,
+        strong=deciders(fit),
+        shown=min(SHOWN, len(fit.regions)),
+        unit=fit.regions.units[0].replace("bln", "bn"),
+    )
+
+
+def write_page(fit: Fit, path: Path) -> None:
+    """Write the page to a file that opens offline."""
+    path.write_text(page(fit), encoding="utf-8")
