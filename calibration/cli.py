@@ -8,7 +8,21 @@ from pathlib import Path
 import click
 
 
-@click.group()
+class Group(click.Group):
+    """Commands for which wrong input is one line and exit 2, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command asked for."""
+        from sim.tables import InputError
+
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(error, err=True)
+            raise click.exceptions.Exit(2) from None
+
+
+@click.group(cls=Group)
 def calibrate() -> None:
     """Fit the model's numbers to data, and say how fragile the fit is."""
 

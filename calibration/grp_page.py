@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calibration.grp import Fit
-from calibration.grp_report import EQUATIONS, TESTS, as_json, deciders, figure, grouped, probability, spoken
+from calibration.grp_report import (
+    EQUATIONS,
+    TESTS,
+    as_json,
+    deciders,
+    figure,
+    grouped,
+    probability,
+    spoken,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -239,4 +249,4 @@ def page(fit: Fit) -> str:
 
 def write_page(fit: Fit, path: Path) -> None:
     """Write the page to a file that opens offline."""
-    path.write_text(page(fit), encoding="utf-8")
+    write_whole(path, page(fit))
