@@ -61,7 +61,7 @@ class InputError(Exception):
 class Column:
     """What a column may hold: its kind, whether it may be missing or empty, and its limits.
 
-    `required`: the column must be there. `empty`: its cells may be empty. `low`, `high`: the permitted values.
+    `required`: the column must be there. `empty`: its cells may be empty. `low`, `high`: the permitted range.
     """
 
     kind: Literal["text", "number", "integer", "flag"] = "text"
@@ -158,8 +158,8 @@ def read_table(
 ) -> Table:
     """Read a CSV table and check every cell against its column.
 
-    UTF-8 with or without a mark, separated by commas; CP1251 and semicolons with decimal commas are read where
-    they cannot be taken for anything else. Raises InputError with all problems found.
+    UTF-8 with or without a mark, separated by commas; CP1251 and semicolons with decimal commas are read
+    where they cannot be taken for anything else. Raises InputError with all problems found.
     """
     data = read_file(path, TABLE_LIMIT)
     name = str(path)
@@ -230,8 +230,8 @@ def _decode(data: bytes, name: str) -> str:
 def _cyrillic(data: bytes) -> str | None:
     """The text if its bytes read as Russian in CP1251 and so in no other encoding, else None.
 
-    KOI8-R read so shows its letters in the wrong case, CP866 shows signs, and Western encodings mix alphabets in
-    a word.
+    KOI8-R read so shows its letters in the wrong case, CP866 shows signs, and Western encodings mix alphabets
+    in a word.
     """
     try:
         text = data.decode("cp1251")
@@ -307,11 +307,11 @@ def _rows(
             begins = reader.line_num + 1
     except csv.Error as error:
         problems.append(Problem(name, begins, "", f"the row cannot be read: {error}", 'cells, quoted with "'))
-    return rows, np.array(lines, dtype=np.int64), _shortened(problems)
+    return rows, np.array(lines, dtype=np.int64), shortened(problems)
 
 
-def _shortened(problems: list[Problem]) -> list[Problem]:
-    """The first problems of a kind; the last line counts the others."""
+def shortened(problems: list[Problem]) -> list[Problem]:
+    """The first problems of a kind; one more line counts the others."""
     if len(problems) <= PROBLEMS_SHOWN:
         return problems
     last = problems[PROBLEMS_SHOWN]
@@ -354,7 +354,7 @@ def _checked(
         if key in by_name:
             cells = tuple(map(str.strip, by_name[key]))
             typed[key], faults = _convert(cells, column, key)
-            problems += _shortened([Problem(name, int(lines[row]), *rest) for row, *rest in faults])
+            problems += shortened([Problem(name, int(lines[row]), *rest) for row, *rest in faults])
         else:
             typed[key] = _nothing(column, len(lines))
     if problems:
