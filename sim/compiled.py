@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config
+from numba import types
+from numba.core import cgutils, config
+from numba.extending import intrinsic
 
 _SOURCES = ("compiled.py", "rules.py", "draws.py", "network.py", "state.py", "engine.py")
 
@@ -65,3 +67,17 @@ def entry_point(function: Callable[..., Any]) -> Any:
         return numba.njit(function, error_model="numpy", nogil=True, cache=True)
     finally:
         config.CACHE_DIR = before
+
+
+@intrinsic
+def pointer(typing_context: Any, address: Any) -> Any:
+    """The memory at an address, for `numba.carray`.
+
+    Why addresses: a function that takes the state as a tuple of arrays is passed hundreds of machine words, which
+    takes minutes to compile and outweighs the arithmetic. A record of addresses is one word.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.uint64), generate

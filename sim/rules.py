@@ -102,12 +102,13 @@ def own_budget(own_share, product, population, regional_population):
 
 
 @compiled
-def full_cost(relative_cost, cost_level, size, elasticity, platform_cut, premium, supply, protection_cost):
-    """Cost of a technology for a place, millions: sublinear in size, dearer when scarce, cheaper on a platform.
+def full_cost(relative_cost, cost_level, size_factor, platform_cut, premium, supply, protection_cost):
+    """Cost of a technology for a place, millions: dearer when scarce, cheaper on a platform.
 
-    `platform_cut` is the part a platform saves (0 without one), `protection_cost` the part that data protection adds.
+    `size_factor` is (N / N_ref)**epsilon, sublinear infrastructure scaling; `platform_cut` the part a platform saves
+    (0 without one), `protection_cost` the part that data protection adds.
     """
-    scaled = relative_cost * cost_level * size**elasticity
+    scaled = relative_cost * cost_level * size_factor
     return scaled * (1.0 - platform_cut) * (1.0 + premium * (1.0 - supply)) * (1.0 + protection_cost)
 
 

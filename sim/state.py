@@ -1,16 +1,22 @@
 """What the engine works on: a scenario as columns, a row of parameters, and the columns that a month changes.
 
-Arrays of cells are [technology][place], since adoption is arithmetic along one technology at a time. Places are in the
-canonical order of `network.build`. Everything whose sum could depend on the order of addition is a whole number.
+Columns are NumPy arrays, often of records, so that `cells(state)[k, i].status` reads like an agent's property. The
+compiled code gets them as one record of addresses, `Structure.record` and `State.record` (`compiled.pointer` says why).
+Cells are [technology][place], since adoption is arithmetic along one technology at a time. Places are in the canonical
+order of `network.build`. Everything whose sum could depend on the order of addition is a whole number.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numba import carray
 
+from sim.compiled import compiled, pointer
 from sim.draws import identity_keys
 from sim.network import Channel, Network, build
 
@@ -67,10 +73,6 @@ FIELDS: dict[str, str] = {
 """Dotted key of a scenario to the field of the engine's row: the parameters that rows of one batch may differ in."""
 
 _DERIVED = ("sanctions_from", "b1", "b2", "loglog")
-PARAMETERS = np.dtype([(name, np.float64) for name in (*FIELDS.values(), *_DERIVED)])
-MANDATES = np.dtype(
-    [("region", np.int32), ("technology", np.int32), ("start", np.int32), ("stop", np.int32), ("rate", np.float64)]
-)
 FLOWS = (
     "own_inflow", "regional_inflow", "federal_inflow", "granted", "saved",
     "own_spent", "regional_spent", "federal_spent", "private_spent",
@@ -78,292 +80,431 @@ FLOWS = (
 )  # fmt: skip
 """Columns of the yearly ledger: flows within the year, and at its end arrears, balances and entries that wait."""
 ECONOMY = ("grp", "industry", "urban", "share")
+"""Columns of the yearly table: billions, billions, persons, population-weighted share of technologies operating."""
 
 
-class Places(NamedTuple):
-    """Municipalities as columns [n]: key uint64, region int32, population int64, member and leader bool."""
-
-    key: np.ndarray
-    region: np.ndarray
-    population: np.ndarray
-    member: np.ndarray
-    leader: np.ndarray
-    divide: np.ndarray
-    resistance: np.ndarray
+def _record(**columns: Any) -> np.dtype:
+    return np.dtype(list(columns.items()), align=True)
 
 
-class Technologies(NamedTuple):
-    """Technologies as columns [K]; lag and life in steps (life 0: no end); prerequisites both ways as sparse rows."""
+_F, _I, _L, _U, _B, _S = np.float64, np.int32, np.int64, np.uint64, np.uint8, np.int16
 
-    key: np.ndarray
-    cost: np.ndarray
-    complexity: np.ndarray
-    benefit: np.ndarray
-    foreign_share: np.ndarray
-    lag: np.ndarray
-    life: np.ndarray
-    privacy: np.ndarray
-    running: np.ndarray
-    saving: np.ndarray
-    exposed: np.ndarray
-    counted: np.ndarray
-    requires_start: np.ndarray
-    requires: np.ndarray
-    unlocks_start: np.ndarray
-    unlocks: np.ndarray
+PARAMETERS = _record(**dict.fromkeys((*FIELDS.values(), *_DERIVED), _F))
+MANDATES = _record(region=_I, technology=_I, start=_I, stop=_I, rate=_F)
+PLACE = _record(
+    key=_U, population=_L, divide=_F, resistance=_F, region=_I, member=_B, leader=_B,
+    peers_in=(_L, 2), peers_out=(_L, 2), leaders_in=(_L, 2), leaders_out=(_L, 2),
+)  # fmt: skip
+"""A place as it is given; peers_in and the like bound its rows in the lists of links."""
+TECHNOLOGY = _record(
+    key=_U, cost=_F, complexity=_F, benefit=_F, foreign_share=_F, privacy=_F, running=_F, saving=_F,
+    lag=_I, life=_I, exposed=_B, counted=_B, requires=(_I, 2), unlocks=(_I, 2),
+)  # fmt: skip
+"""A technology as it is given; lag and life in steps (life 0: no end); `exposed` to incidents, `counted` in the index."""
+REGION = _record(start=_L, stop=_L, population=_L, grp=_F, industry=_F, urban=_F)
+LINK = _record(weight=_L, place=_I)
+STEP = _record(year=_I, opens=_B)
+CELL = _record(peers=_L, leaders=_L, event=_I, following=_I, spell=_S, status=_B, stale=_B)
+"""One technology at one place: exposures in units of 2**-40, the running event, the next cell on the same calendar day."""
+WANT = _record(place=_I, guide=_I, source=_B)
+LINE = _record(supply=_F, stale=_I, wants=_I, unsettled=_B)
+"""What changes about a technology: its supply, how many cells are stale or wanted, whether a platform may open."""
+TOWN = _record(
+    capacity=_F, size=_F, clock=_F, balance=_L, arrears=_L, inflow=_L, running=_L, fee=_L, saving=_L,
+    distrust_until=_I, down_until=_I, incidents=_I, exposed=_I, counted=_I,
+)  # fmt: skip
+"""What changes about a place: capacity, incidents, technologies operating, money (minor units; obligations a year)."""
+AREA = _record(start_share=_F, pool=_L, reserve=_L, pool_inflow=_L, reserve_inflow=_L, median=_L)
+"""What changes about a region."""
+PLATE = _record(operating=_I, platform=_B)
+"""One technology in one region: municipalities operating it, and whether it is a platform."""
+QUEUE = _record(value=_F, tie=_U, place=_I, technology=_I, guide=_I, wanted=_S, source=_B)
+EVENT = _record(
+    place=_I, guide=_I, technology=_S, spell=_S, wanted=_S, adopted=_S, operating=_S, ended=_S, source=_B
+)
+"""An adoption; times are instants in steps from the start, -1 where there is none."""
+PAYMENT = _record(own=_L, regional=_L, federal=_L, private=_L)
+OUTAGE = _record(place=_I, start=_S, stop=_S)
 
-
-class Regions(NamedTuple):
-    """Regions as columns [R]; `start` int64[R + 1] bounds their places; grp in millions; links int64[R, R]; fit [K, R]."""
-
-    start: np.ndarray
-    population: np.ndarray
-    grp: np.ndarray
-    industry: np.ndarray
-    urban: np.ndarray
-    links: np.ndarray
-    fit: np.ndarray
-
-
-class Calendar(NamedTuple):
-    """Steps: `step` their length in years, `year` int32[T] the row of the yearly table, `opens` whether a year begins.
-
-    `since_base` float64[Y] is the number of years from the economy's base year to each year of the table.
-    """
-
-    step: float
-    year: np.ndarray
-    opens: np.ndarray
-    since_base: np.ndarray
-
-
-class Structure(NamedTuple):
-    """All that the rows of one batch share."""
-
-    places: Places
-    technologies: Technologies
-    regions: Regions
-    peers: Channel
-    leaders: Channel
-    calendar: Calendar
-    portfolio: np.ndarray
-
-
-class Cells(NamedTuple):
-    """One value for each technology and place [K, n], lists along a technology, and calendars of coming events.
-
-    `remaining` float32 is what is left of the clock, `rate` float32 what a step takes off it, before supply.
-    `peers` and `leaders` int64 are exposures in units of 2**-40. `stale` lists the waiting places whose rate must be
-    worked out anew. `starts` and `ends` int32[K, T + 1] head linked lists through `following`.
-    """
-
-    status: np.ndarray
-    remaining: np.ndarray
-    rate: np.ndarray
-    peers: np.ndarray
-    leaders: np.ndarray
-    spell: np.ndarray
-    event: np.ndarray
-    is_stale: np.ndarray
-    stale: np.ndarray
-    stale_count: np.ndarray
-    wants: np.ndarray
-    want_source: np.ndarray
-    want_guide: np.ndarray
-    want_count: np.ndarray
-    starts: np.ndarray
-    ends: np.ndarray
-    following: np.ndarray
-    waiting: np.ndarray
-
-
-class PlaceState(NamedTuple):
-    """What changes about places [n]: capacity, resistance, incidents, and how many technologies operate."""
-
-    capacity: np.ndarray
-    resistance: np.ndarray
-    distrust_until: np.ndarray
-    down_until: np.ndarray
-    clock: np.ndarray
-    incidents: np.ndarray
-    exposed: np.ndarray
-    counted: np.ndarray
-
-
-class RegionState(NamedTuple):
-    """What changes about regions: platforms uint8[K, R], operating int64[K, R], yearly table float64[R, Y, 4]."""
-
-    platform: np.ndarray
-    operating: np.ndarray
-    start_share: np.ndarray
-    table: np.ndarray
-    supply: np.ndarray
-
-
-class Money(NamedTuple):
-    """Balances, inflows and obligations in whole minor units, the queue of those who wait for money, and the ledger.
-
-    [n]: balance, arrears, inflow (a step), running, fee, saving (a year). [R]: pool, reserve and their inflows.
-    `federal` int64[2]: balance and inflow. Queue: [K * n] when money binds, else empty. `ledger` int64[R + 1, Y, 14].
-    """
-
-    size: np.ndarray
-    balance: np.ndarray
-    arrears: np.ndarray
-    inflow: np.ndarray
-    running: np.ndarray
-    fee: np.ndarray
-    saving: np.ndarray
-    pool: np.ndarray
-    reserve: np.ndarray
-    pool_inflow: np.ndarray
-    reserve_inflow: np.ndarray
-    federal: np.ndarray
-    median: np.ndarray
-    queue: np.ndarray
-    spare: np.ndarray
-    queued: np.ndarray
-    ledger: np.ndarray
-
-
-class Events(NamedTuple):
-    """Adoptions as columns of one growing list; times are instants in steps from the start, -1 where there is none.
-
-    `count` int64[2]: events so far, and outages so far. Money columns hold whole minor units and are empty when money
-    is slack. Outages: place, and the instants from which and until which its technologies are down.
-    """
-
-    place: np.ndarray
-    technology: np.ndarray
-    spell: np.ndarray
-    wanted: np.ndarray
-    adopted: np.ndarray
-    operating: np.ndarray
-    ended: np.ndarray
-    source: np.ndarray
-    guide: np.ndarray
-    own: np.ndarray
-    regional: np.ndarray
-    federal: np.ndarray
-    private: np.ndarray
-    outage_place: np.ndarray
-    outage_start: np.ndarray
-    outage_stop: np.ndarray
-    count: np.ndarray
-
-
-class State(NamedTuple):
-    """Everything that a month may change."""
-
-    cells: Cells
-    places: PlaceState
-    regions: RegionState
-    money: Money
-    events: Events
-
-
-QUEUE = np.dtype(
-    [
-        ("value", np.float64),
-        ("tie", np.uint64),
-        ("place", np.int32),
-        ("technology", np.int32),
-        ("guide", np.int32),
-        ("wanted", np.int16),
-        ("source", np.uint8),
-    ],
-    align=True,
+_DIMENSIONS = ("places_count", "kinds", "regions_count", "steps", "years_count")
+_SHARED = ("places", "technologies", "requires", "unlocks", "regions", "region_links", "fit", "peers_in", "peers_out",
+           "leaders_in", "leaders_out", "calendar", "since_base", "portfolio")  # fmt: skip
+_STATE = ("cells", "remaining", "rates", "stale", "wants", "lines", "starts", "ends", "towns", "areas", "plates",
+          "table", "ledger", "queue", "spare", "events", "payments", "outages")  # fmt: skip
+SHARED_RECORD = _record(
+    **dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L
+)
+STATE_RECORD = _record(
+    **dict.fromkeys((*_STATE, *_DIMENSIONS), _U),
+    **dict.fromkeys(("event_room", "outage_room", "paid"), _U),
+    **dict.fromkeys(("event_count", "outage_count", "waiting", "queued", "federal", "federal_inflow"), _L),
 )
 
 
-def structure(scenario: Scenario) -> tuple[Structure, Network]:
-    """The columns of a scenario that all its rows share, and the network they hold."""
+# The columns by name, for compiled code
+
+
+@compiled
+def places(shared):
+    """PLACE[n]."""
+    return carray(pointer(shared.places), (shared.places_count,), PLACE)
+
+
+@compiled
+def technologies(shared):
+    """TECHNOLOGY[K]."""
+    return carray(pointer(shared.technologies), (shared.kinds,), TECHNOLOGY)
+
+
+@compiled
+def requires(shared):
+    """Numbers of required technologies; TECHNOLOGY.requires bounds the part of each."""
+    return carray(pointer(shared.requires), (1 << 40,), np.int32)
+
+
+@compiled
+def unlocks(shared):
+    """Numbers of the technologies that require one; TECHNOLOGY.unlocks bounds the part of each."""
+    return carray(pointer(shared.unlocks), (1 << 40,), np.int32)
+
+
+@compiled
+def regions(shared):
+    """REGION[R]."""
+    return carray(pointer(shared.regions), (shared.regions_count,), REGION)
+
+
+@compiled
+def region_links(shared):
+    """Weights between regions in units of 2**-40, int64[R, R]."""
+    return carray(pointer(shared.region_links), (shared.regions_count, shared.regions_count), np.int64)
+
+
+@compiled
+def fit(shared):
+    """How well a technology fits a region's specialization, float64[K, R]."""
+    return carray(pointer(shared.fit), (shared.kinds, shared.regions_count), np.float64)
+
+
+@compiled
+def links(address):
+    """A list of links, LINK[...]; PLACE bounds the part of each place."""
+    return carray(pointer(address), (1 << 40,), LINK)
+
+
+@compiled
+def calendar(shared):
+    """STEP[T]."""
+    return carray(pointer(shared.calendar), (shared.steps,), STEP)
+
+
+@compiled
+def since_base(shared):
+    """Years from the economy's base year to each year of the yearly table, float64[Y]."""
+    return carray(pointer(shared.since_base), (shared.years_count,), np.float64)
+
+
+@compiled
+def portfolio(shared):
+    """Which technologies operate from the start, uint8[K, n]."""
+    return carray(pointer(shared.portfolio), (shared.kinds, shared.places_count), np.uint8)
+
+
+@compiled
+def cells(state):
+    """CELL[K, n]."""
+    return carray(pointer(state.cells), (state.kinds, state.places_count), CELL)
+
+
+@compiled
+def remaining(state):
+    """What is left of each clock, float32[K, n]; infinite where no clock runs."""
+    return carray(pointer(state.remaining), (state.kinds, state.places_count), np.float32)
+
+
+@compiled
+def rates(state):
+    """What a step takes off each clock at full supply and without mandate, float32[K, n]."""
+    return carray(pointer(state.rates), (state.kinds, state.places_count), np.float32)
+
+
+@compiled
+def stale(state):
+    """Places whose rate must be worked out anew, int32[K, n]; LINE.stale says how many."""
+    return carray(pointer(state.stale), (state.kinds, state.places_count), np.int32)
+
+
+@compiled
+def wants(state):
+    """This step's wants, WANT[K, n]; LINE.wants says how many."""
+    return carray(pointer(state.wants), (state.kinds, state.places_count), WANT)
+
+
+@compiled
+def lines(state):
+    """LINE[K]."""
+    return carray(pointer(state.lines), (state.kinds,), LINE)
+
+
+@compiled
+def starts(state):
+    """Heads of the lists of cells that start to operate in a step, int32[K, T + 1]."""
+    return carray(pointer(state.starts), (state.kinds, state.steps + 1), np.int32)
+
+
+@compiled
+def ends(state):
+    """Heads of the lists of cells whose life ends in a step, int32[K, T + 1]."""
+    return carray(pointer(state.ends), (state.kinds, state.steps + 1), np.int32)
+
+
+@compiled
+def towns(state):
+    """TOWN[n]."""
+    return carray(pointer(state.towns), (state.places_count,), TOWN)
+
+
+@compiled
+def areas(state):
+    """AREA[R]."""
+    return carray(pointer(state.areas), (state.regions_count,), AREA)
+
+
+@compiled
+def plates(state):
+    """PLATE[K, R]."""
+    return carray(pointer(state.plates), (state.kinds, state.regions_count), PLATE)
+
+
+@compiled
+def table(state):
+    """The yearly table, float64[R, Y, 4]."""
+    return carray(pointer(state.table), (state.regions_count, state.years_count, len(ECONOMY)), np.float64)
+
+
+@compiled
+def ledger(state):
+    """The yearly ledger in minor units, int64[R + 1, Y, 14]; the last row is the federal level."""
+    return carray(pointer(state.ledger), (state.regions_count + 1, state.years_count, len(FLOWS)), np.int64)
+
+
+@compiled
+def queue_of(state):
+    """Those who wait for money, in order of service: QUEUE[K * n], the first `state.queued` of them."""
+    return carray(pointer(state.queue), (state.kinds * state.places_count,), QUEUE)
+
+
+@compiled
+def spare(state):
+    """Room to sort new entries of the queue, QUEUE[K * n]."""
+    return carray(pointer(state.spare), (state.kinds * state.places_count,), QUEUE)
+
+
+@compiled
+def events(state):
+    """EVENT[...], the first `state.event_count` of them."""
+    return carray(pointer(state.events), (state.event_room,), EVENT)
+
+
+@compiled
+def payments(state):
+    """PAYMENT[...], beside the events; only where `state.paid`."""
+    return carray(pointer(state.payments), (state.event_room,), PAYMENT)
+
+
+@compiled
+def outages(state):
+    """OUTAGE[...], the first `state.outage_count` of them."""
+    return carray(pointer(state.outages), (state.outage_room,), OUTAGE)
+
+
+# The columns in Python
+
+
+@dataclass(frozen=True)
+class Structure:
+    """All that the rows of one batch share; `record` SHARED_RECORD[1] holds the addresses. Shapes: see the accessors."""
+
+    places: np.ndarray
+    technologies: np.ndarray
+    requires: np.ndarray
+    unlocks: np.ndarray
+    regions: np.ndarray
+    region_links: np.ndarray
+    fit: np.ndarray
+    peers_in: np.ndarray
+    peers_out: np.ndarray
+    leaders_in: np.ndarray
+    leaders_out: np.ndarray
+    calendar: np.ndarray
+    since_base: np.ndarray
+    portfolio: np.ndarray
+    record: np.ndarray
+    network: Network
+
+    @property
+    def shape(self) -> tuple[int, int, int, int, int]:
+        """Places, technologies, regions, steps, years."""
+        kinds, count = self.portfolio.shape
+        return count, kinds, len(self.regions), len(self.calendar), len(self.since_base)
+
+
+@dataclass
+class State:
+    """Everything that a month may change; `record` STATE_RECORD[1] holds addresses and counters."""
+
+    cells: np.ndarray
+    remaining: np.ndarray
+    rates: np.ndarray
+    stale: np.ndarray
+    wants: np.ndarray
+    lines: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    towns: np.ndarray
+    areas: np.ndarray
+    plates: np.ndarray
+    table: np.ndarray
+    ledger: np.ndarray
+    queue: np.ndarray
+    spare: np.ndarray
+    events: np.ndarray
+    payments: np.ndarray
+    outages: np.ndarray
+    record: np.ndarray
+
+    def grow(self, events: int, outages: int) -> None:
+        """Make room for more events and outages; what is there stays."""
+        self.events = _longer(self.events, events)
+        self.outages = _longer(self.outages, outages)
+        if self.record["paid"][0]:
+            self.payments = _longer(self.payments, events)
+        _address(self, self.record)
+        self.record["event_room"], self.record["outage_room"] = len(self.events), len(self.outages)
+
+
+def _longer(column: np.ndarray, length: int) -> np.ndarray:
+    longer = np.empty(max(length, len(column)), dtype=column.dtype)
+    longer[: len(column)] = column
+    return longer
+
+
+def _address(columns: Structure | State, record: np.ndarray) -> None:
+    """Write the columns' addresses into their record. The owner keeps the columns alive; nothing else refers to them."""
+    for field in fields(columns):
+        if field.name in (record.dtype.names or ()):
+            record[field.name] = getattr(columns, field.name).ctypes.data
+
+
+def structure(scenario: Scenario) -> Structure:
+    """The columns of a scenario that all its rows share."""
     network = build(scenario)
     order = network.order
-    return Structure(
-        _places(scenario, order),
-        _technologies(scenario),
-        _regions(scenario, order, network),
-        network.peers,
-        network.leaders,
-        _calendar(scenario),
-        np.ascontiguousarray(np.asarray(scenario.portfolio)[order].T.astype(np.uint8)),
-    ), network
+    requirements = scenario.technologies.requires
+    unlocking = [
+        [k for k, needs in enumerate(requirements) if j in needs] for j in range(len(scenario.technologies.id))
+    ]
+    requires_bounds, requires_list = _sparse(requirements)
+    unlocks_bounds, unlocks_list = _sparse(unlocking)
+    tech = _technologies(scenario)
+    tech["requires"], tech["unlocks"] = requires_bounds, unlocks_bounds
+    place = _places(scenario, order)
+    lists = {}
+    for name, channel in (("peers", network.peers), ("leaders", network.leaders)):
+        inward, outward = _links(channel)
+        place[f"{name}_in"] = np.column_stack([channel.start[:-1], channel.start[1:]])
+        place[f"{name}_out"] = np.column_stack([channel.out_start[:-1], channel.out_start[1:]])
+        lists[f"{name}_in"], lists[f"{name}_out"] = inward, outward
+    steps, years = _calendar(scenario)
+    shared = Structure(
+        place,
+        tech,
+        requires_list,
+        unlocks_list,
+        _regions(scenario, np.asarray(scenario.places.region)[order]),
+        np.ascontiguousarray(network.regions),
+        np.ascontiguousarray(np.asarray(scenario.fit, dtype=np.float64).T),
+        **lists,
+        calendar=steps,
+        since_base=years,
+        portfolio=np.ascontiguousarray(np.asarray(scenario.portfolio)[order].T.astype(np.uint8)),
+        record=np.zeros(1, SHARED_RECORD),
+        network=network,
+    )
+    _address(shared, shared.record)
+    for name, size in zip(_DIMENSIONS, shared.shape, strict=True):
+        shared.record[name] = size
+    shared.record["step"] = scenario.step / 12.0
+    shared.record["counted_kinds"], shared.record["exposed_kinds"] = tech["counted"].sum(), tech["exposed"].sum()
+    return shared
 
 
-def _places(scenario: Scenario, order: np.ndarray) -> Places:
+def _sparse(lists: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Lists of whole numbers as one list int32 and the bounds of each, int32[len, 2]."""
+    stop = np.cumsum([len(row) for row in lists]).astype(np.int32)
+    bounds = np.column_stack([np.r_[0, stop[:-1]], stop])
+    return bounds, np.array([x for row in lists for x in row], dtype=np.int32)
+
+
+def _links(channel: Channel) -> tuple[np.ndarray, np.ndarray]:
+    """A channel's links by listener and by source, LINK[...] each."""
+    inward, outward = np.zeros(len(channel.weight), LINK), np.zeros(len(channel.weight), LINK)
+    inward["place"], inward["weight"] = channel.neighbour, channel.weight
+    outward["place"], outward["weight"] = channel.listener, channel.out_weight
+    return inward, outward
+
+
+def _places(scenario: Scenario, order: np.ndarray) -> np.ndarray:
     places = scenario.places
-    return Places(
-        identity_keys(places.id)[order],
-        np.asarray(places.region, dtype=np.int32)[order],
-        np.rint(np.asarray(places.population))[order].astype(np.int64),
-        ~np.asarray(places.guide)[order],
-        np.asarray(scenario.portfolio).any(axis=1)[order],
-        np.asarray(places.divide, dtype=np.float64)[order],
-        np.asarray(places.resistance, dtype=np.float64)[order],
-    )
+    column = np.zeros(len(order), PLACE)
+    column["key"] = identity_keys(places.id)[order]
+    column["population"] = np.rint(np.asarray(places.population))[order]
+    column["divide"], column["resistance"] = np.asarray(places.divide)[order], np.asarray(places.resistance)[order]
+    column["region"] = np.asarray(places.region)[order]
+    column["member"] = ~np.asarray(places.guide)[order]
+    column["leader"] = np.asarray(scenario.portfolio).any(axis=1)[order]
+    return column
 
 
-def _technologies(scenario: Scenario) -> Technologies:
+def _technologies(scenario: Scenario) -> np.ndarray:
     tech = scenario.technologies
-    per_step = 12.0 / scenario.step
+    per_year = 12.0 / scenario.step
     life = np.asarray(tech.life, dtype=np.float64)
-    unlocks = [[k for k, needs in enumerate(tech.requires) if j in needs] for j in range(len(tech.id))]
-    requires_start, requires = _rows(tech.requires)
-    unlocks_start, unlocks_flat = _rows(unlocks)
-    return Technologies(
-        identity_keys(tech.id),
-        *(np.asarray(x, np.float64) for x in (tech.cost, tech.complexity, tech.benefit, tech.foreign_share)),
-        np.rint(np.asarray(tech.lag) * per_step).astype(np.int32),
-        np.where(np.isfinite(life), np.maximum(1, np.rint(np.nan_to_num(life, posinf=0) * per_step)), 0).astype(np.int32),
-        *(np.asarray(x, np.float64) for x in (tech.privacy, tech.running_cost, tech.saving)),
-        ~np.asarray(tech.immune),
-        np.array([segment != "" for segment in tech.segment]),
-        requires_start,
-        requires,
-        unlocks_start,
-        unlocks_flat,
+    column = np.zeros(len(tech.id), TECHNOLOGY)
+    column["key"] = identity_keys(tech.id)
+    for name in ("cost", "complexity", "benefit", "foreign_share", "privacy", "saving"):
+        column[name] = getattr(tech, name)
+    column["running"] = tech.running_cost
+    column["lag"] = np.rint(np.asarray(tech.lag) * per_year)
+    column["life"] = np.where(
+        np.isfinite(life), np.maximum(1, np.rint(np.where(np.isfinite(life), life, 0) * per_year)), 0
     )
+    column["exposed"] = ~np.asarray(tech.immune)
+    column["counted"] = [segment != "" for segment in tech.segment]
+    return column
 
 
-def _rows(lists) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
-    """Lists of whole numbers as sparse rows: start int32[len + 1] and the entries int32."""
-    start = np.r_[0, np.cumsum([len(row) for row in lists])].astype(np.int32)
-    return start, np.array([x for row in lists for x in row], dtype=np.int32)
-
-
-def _regions(scenario: Scenario, order: np.ndarray, network: Network) -> Regions:
-    regions = scenario.regions
-    region = np.asarray(scenario.places.region)[order]
-    # canonical order runs through regions by id; `start` is indexed by the region's row in the table
-    rows = len(regions.id)
-    start = np.zeros((rows, 2), dtype=np.int64)
+def _regions(scenario: Scenario, region: np.ndarray) -> np.ndarray:
+    given = scenario.regions
+    column = np.zeros(len(given.id), REGION)
     for r in np.unique(region):
         where = np.flatnonzero(region == r)
-        start[r] = where[0], where[-1] + 1
-    return Regions(
-        start,
-        np.rint(np.nan_to_num(np.asarray(regions.population))).astype(np.int64),
-        np.asarray(regions.grp, dtype=np.float64) * 1000.0,
-        np.asarray(regions.industry, dtype=np.float64),
-        np.asarray(regions.urban, dtype=np.float64),
-        network.regions,
-        np.ascontiguousarray(np.asarray(scenario.fit, dtype=np.float64).T),
-    )
+        column["start"][r], column["stop"][r] = where[0], where[-1] + 1
+    column["population"] = np.rint(np.nan_to_num(np.asarray(given.population)))
+    column["grp"], column["industry"], column["urban"] = given.grp, given.industry, given.urban
+    return column
 
 
-def _calendar(scenario: Scenario) -> Calendar:
+def _calendar(scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
+    """STEP[T], and the years from the base year to each year of the yearly table, float64[Y]."""
     instants = np.array([scenario.instant(t) for t in range(scenario.steps)], dtype="datetime64[D]")
-    year = instants.astype("datetime64[Y]").astype(int) + 1970
-    opens = np.r_[True, year[1:] != year[:-1]] if len(year) else np.zeros(0, dtype=bool)
+    year = instants.astype("datetime64[Y]").astype(np.int64) + 1970
+    steps = np.zeros(len(year), STEP)
+    steps["year"] = year - year[0]
+    steps["opens"] = np.r_[True, year[1:] != year[:-1]]
     base = scenario.economy.base_year
-    years = np.arange(year[0], year[-1] + 1) if len(year) else np.zeros(0, dtype=int)
-    return Calendar(
-        scenario.step / 12.0,
-        (year - (year[0] if len(year) else 0)).astype(np.int32),
-        opens,
-        (years - (base if base is not None else (years[0] if len(years) else 0))).astype(np.float64),
-    )
+    years = np.arange(year[0], year[-1] + 1)
+    return steps, (years - (years[0] if base is None else base)).astype(np.float64)
 
 
 def parameters(scenario: Scenario) -> np.ndarray:
@@ -374,9 +515,9 @@ def parameters(scenario: Scenario) -> np.ndarray:
         row[field] = getattr(getattr(scenario, section), name)
     begins = scenario.sanctions.from_
     row["sanctions_from"] = math.inf if begins is None else scenario.step_of(begins)
-    fit = scenario.grp_fit
-    if fit is not None:
-        row["b1"], row["b2"], row["loglog"] = fit.b1, fit.b2, fit.form == "loglog"
+    fitted = scenario.grp_fit
+    if fitted is not None:
+        row["b1"], row["b2"], row["loglog"] = fitted.b1, fitted.b2, fitted.form == "loglog"
     return row
 
 
@@ -397,62 +538,35 @@ def mandates(scenario: Scenario) -> np.ndarray:
     return np.array(rows, dtype=MANDATES)
 
 
-def workspace(shared: Structure, paid: bool, capacity: int | None = None) -> State:
-    """Room for one row's state; `paid` says whether money may bind (else the money columns take no room)."""
-    kinds, n = shared.portfolio.shape
-    steps, years, rows = len(shared.calendar.year), len(shared.calendar.since_base), len(shared.regions.grp)
-
-    def cells(dtype: type) -> np.ndarray:
-        return np.zeros((kinds, n), dtype=dtype)
-
-    def places(dtype: type) -> np.ndarray:
-        return np.zeros(n, dtype=dtype)
-
-    queue = kinds * n if paid else 0
-    return State(
-        Cells(
-            cells(np.uint8), cells(np.float32), cells(np.float32), cells(np.int64), cells(np.int64),
-            cells(np.int16), cells(np.int32), cells(np.uint8), cells(np.int32), np.zeros(kinds, np.int32),
-            cells(np.int32), cells(np.uint8), cells(np.int32), np.zeros(kinds, np.int32),
-            np.zeros((kinds, steps + 1), np.int32), np.zeros((kinds, steps + 1), np.int32), cells(np.int32),
-            np.zeros(1, np.int64),
-        ),
-        PlaceState(
-            places(np.float64), places(np.float64), places(np.int32), places(np.int32),
-            places(np.float64), places(np.int32), places(np.int32), places(np.int32),
-        ),
-        RegionState(
-            np.zeros((kinds, rows), np.uint8), np.zeros((kinds, rows), np.int64), np.zeros(rows),
-            np.zeros((rows, years, len(ECONOMY))), np.ones(kinds),
-        ),
-        Money(
-            places(np.float64), *(places(np.int64) for _ in range(6)), *(np.zeros(rows, np.int64) for _ in range(4)),
-            np.zeros(2, np.int64), np.zeros(rows, np.int64), np.zeros(queue, QUEUE), np.zeros(queue, QUEUE),
-            np.zeros(1, np.int64), np.zeros((rows + 1, years, len(FLOWS)), np.int64),
-        ),
-        event_columns(capacity or kinds * n + 1024, n + 1024, paid),
-    )  # fmt: skip
-
-
-def event_columns(capacity: int, outages: int, paid: bool) -> Events:
-    """An empty list of events with room for `capacity` adoptions and `outages` outages."""
-
-    def column(dtype: type, size: int = capacity) -> np.ndarray:
-        return np.empty(size, dtype=dtype)
-
-    money = capacity if paid else 0
-    return Events(
-        column(np.int32), column(np.int16), *(column(np.int16) for _ in range(5)), column(np.uint8), column(np.int32),
-        *(column(np.int64, money) for _ in range(4)),
-        column(np.int32, outages), column(np.int16, outages), column(np.int16, outages),
-        np.zeros(2, np.int64),
-    )  # fmt: skip
-
-
-def grown(events: Events, capacity: int, outages: int) -> Events:
-    """The same list of events with room for more."""
-    roomier = event_columns(capacity, outages, len(events.own) > 0)
-    for old, new in zip(events[:-1], roomier[:-1], strict=True):
-        new[: len(old)] = old
-    roomier.count[:] = events.count
-    return roomier
+def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
+    """Room for one row's state and `room` events; `paid` says whether money may bind (else its columns take no room)."""
+    count, kinds, areas, steps, years = shared.shape
+    waiting = kinds * count if paid else 0
+    events_room = max(room or 0, kinds * count + 1)
+    state = State(
+        cells=np.zeros((kinds, count), CELL),
+        remaining=np.zeros((kinds, count), np.float32),
+        rates=np.zeros((kinds, count), np.float32),
+        stale=np.zeros((kinds, count), np.int32),
+        wants=np.zeros((kinds, count), WANT),
+        lines=np.zeros(kinds, LINE),
+        starts=np.zeros((kinds, steps + 1), np.int32),
+        ends=np.zeros((kinds, steps + 1), np.int32),
+        towns=np.zeros(count, TOWN),
+        areas=np.zeros(areas, AREA),
+        plates=np.zeros((kinds, areas), PLATE),
+        table=np.zeros((areas, years, len(ECONOMY))),
+        ledger=np.zeros((areas + 1, years, len(FLOWS)), np.int64),
+        queue=np.zeros(waiting, QUEUE),
+        spare=np.zeros(waiting, QUEUE),
+        events=np.empty(events_room, EVENT),
+        payments=np.empty(events_room if paid else 0, PAYMENT),
+        outages=np.empty(2 * count + 1024, OUTAGE),
+        record=np.zeros(1, STATE_RECORD),
+    )
+    _address(state, state.record)
+    for name, size in zip(_DIMENSIONS, shared.shape, strict=True):
+        state.record[name] = size
+    state.record["event_room"], state.record["outage_room"] = len(state.events), len(state.outages)
+    state.record["paid"] = paid
+    return state
