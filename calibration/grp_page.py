@@ -150,9 +150,11 @@ def _edge(dot: np.ndarray, box: tuple[float, ...]) -> tuple[float, float]:
 def influence(fit: Fit) -> Figure:
     """Cook's distance, leverage, and both slopes without each region: one line for each region."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     rows = np.argsort(-np.nan_to_num(fit.inference.cooks_distance))[:SHOWN][::-1]
-    picture = Figure(figsize=(9.6, 0.8 + 0.22 * len(rows)), layout="constrained")
+    layout = ConstrainedLayoutEngine(wspace=0.06)
+    picture = Figure(figsize=(9.6, 0.8 + 0.22 * len(rows)), layout=layout)
     panels = picture.subplots(1, 4, sharey=True)
     n, p = len(fit.regions), 3
     colours = [ORANGE if row in deciders(fit) else BLUE for row in rows]
@@ -229,6 +231,7 @@ def page(fit: Fit) -> str:
     with mpl.rc_context(STYLE):
         makers = {"fitted": observed_and_fitted, "influence": influence, "cloud": cloud}
         pictures = {name: svg(make(fit), name) for name, make in makers.items()}
+    result = as_json(fit)
     environment = Environment(autoescape=True)
     environment.filters |= {
         "figure": figure,
@@ -237,7 +240,8 @@ def page(fit: Fit) -> str:
         "spoken": spoken,
     }
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        r=as_json(fit),
+        r=result,
+        notes=[re.sub(r"(?<=\d) (?=\d{3}\b)", "\u00a0", note) for note in result["notes"]],
         equation=EQUATIONS[fit.form.name],
         pictures=pictures,
         tests=TESTS,

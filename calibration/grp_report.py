@@ -91,10 +91,11 @@ def solution_of_printed_sums() -> dict[str, float]:
 def notes(fit: Fit) -> list[str]:
     """What a reader must know before using the figures, in words, each computed from the fit."""
     makers: list[Callable[[Fit], list[str]]] = [
+        _meaning,
         _deciders,
         _printed_notes,
         _units_note,
-        _meaning,
+        _not_for_places,
         _no_cause,
         _multiple_r,
         _choice,
@@ -201,19 +202,21 @@ def _meaning(fit: Fit) -> list[str]:
     unit, industry = (f" {text.replace('bln', 'bn')}" if text else "" for text in fit.regions.units[:2])
     if fit.form.name == "loglog":
         return [f"1 % more industry goes with {b1:.2g} % more GRP, 1 % more urban people with {b2:.2g} %."]
-    lines = [
+    return [
         f"Between regions, 1{industry} more of industry goes with {b1:.4g}{unit} more of GRP, and a million "
-        "urban "
-        f"people more with {grouped(b2 * 1e6)}{unit}."
+        f"urban people more with {grouped(b2 * 1e6)}{unit}."
     ]
-    small = fit.coefficients["a"] + b1 * 200 + b2 * 1e5
-    if small < 0 and not _units_note(fit):
-        lines.append(
-            f"The equation is for regions: a place of 100 000 people and 200{industry} of industry would be "
-            "given a product of "
-            f"{grouped(small)}{unit}. It must not be applied to a municipality."
-        )
-    return lines
+
+
+def _not_for_places(fit: Fit) -> list[str]:
+    place = fit.coefficients["a"] + fit.coefficients["b1"] * 200 + fit.coefficients["b2"] * 1e5
+    if fit.form.name != "linear" or place >= 0 or _units_note(fit):
+        return []
+    unit, industry = (f" {text.replace('bln', 'bn')}" if text else "" for text in fit.regions.units[:2])
+    return [
+        f"The equation is for regions: a place of 100 000 people and 200{industry} of industry would be given "
+        f"a product of {grouped(place)}{unit}. It must not be applied to a municipality."
+    ]
 
 
 def _no_cause(fit: Fit) -> list[str]:
