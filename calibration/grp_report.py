@@ -214,8 +214,8 @@ def _not_for_places(fit: Fit) -> list[str]:
         return []
     unit, industry = (f" {text.replace('bln', 'bn')}" if text else "" for text in fit.regions.units[:2])
     return [
-        f"The equation is for regions: a place of 100 000 people and 200{industry} of industry would be given "
-        f"a product of {grouped(place)}{unit}. It must not be applied to a municipality."
+        f"The equation is for regions: a place of 100 000 people and 200{industry} of industry would be "
+        f"given a product of {grouped(place)}{unit}. It must not be applied to a municipality."
     ]
 
 
