@@ -25,6 +25,7 @@ RATE = (0.0, 1000.0)
 SHARE = (0.0, 1.0)
 FACTOR = (0.0, 1000.0)
 MONEY = (0.0, 1e12)
+STEPS_LIMIT = 100_000
 DATE_WORDS = "a date such as 2018-04 or 2018-04-01"
 NAME_WORDS = "letters, digits, - and _"
 RESERVED_POLICIES = frozenset({"baseline", "all", "none"})
@@ -488,6 +489,9 @@ class Settings(Section):
                 f"{self.months} months from start to end are not a whole number of steps of {self.step:g}"
             )
             raise refused(message, f"a multiple of {self.step:g} months", "end")
+        if self.months / self.exact_step > STEPS_LIMIT:
+            message = f"{self.months / self.exact_step:.0f} steps are too many"
+            raise refused(message, f"up to {STEPS_LIMIT} steps", "end")
         return self
 
     @property

@@ -222,12 +222,12 @@ class Scenario:
 
     def step_of(self, date: datetime.date | str | np.datetime64) -> int:
         """The last instant at or before a date; below 0 before the start, above `steps` after the end."""
-        day = np.datetime64(date, "D").item()
+        day = np.array(date, dtype="datetime64[D]").item()
         days = calendar.monthrange(day.year, day.month)[1]
         months = _month(day) - _month(self.start) + (day.day - 1) / days
         index = math.floor(months / self.step + 1e-9)
-        # An instant within a month falls on a whole day, which can be just before its exact place in the month.
-        return index + 1 if self.instant(index + 1) <= np.datetime64(day) else index
+        # An instant within a month falls on a whole day, which can be before its exact place in the month.
+        return index + 1 if self.instant(index + 1).item() <= day else index
 
     @cached_property
     def instants(self) -> np.ndarray:
@@ -250,7 +250,7 @@ class Scenario:
         return to_networkx(self)
 
     def resolved(self) -> dict[str, Any]:
-        """The whole scenario as plain values for JSON: settings with defaults, and every table and fit inside."""
+        """The whole scenario as plain values for JSON: settings with defaults, every table and fit inside."""
         files: dict[str, Any] = {}
         settings = _plain_settings(self._settings)
         settings["focus"] = list(self.focus)
@@ -570,7 +570,7 @@ def _add_towns(
     inline = document.base.inline
     if unchanged and all(read.get(name) is known.get(name) for name in ("places", "regions")):
         read |= {name: known[name] for name in _TOWNS}
-    elif inline is not None and "settlements" in inline:
+    elif previous is None and inline is not None and "settlements" in inline:
         for name, shape in _TOWNS.items():
             read[name] = table_from_cells(name, _inline(document.base, (name,), name), COLUMNS[shape])
     else:

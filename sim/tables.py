@@ -170,9 +170,11 @@ def read_table(
     problems += faults
     if not rows and not problems:
         problems.append(Problem(name, 1, "", "the table has no rows"))
-    by_name = dict(zip(header, zip(*rows, strict=True), strict=False)) if rows else {}
-    if separator == ";":
-        problems += _decimal_commas(by_name, columns, lines, name)
+    by_name = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}
+    if len(set(header)) < len(header):
+        raise InputError(problems)
+    if separator == ";" and (ambiguous := _decimal_commas(by_name, columns, lines, name)):
+        raise InputError([*problems, *ambiguous])
     table = _checked(by_name, columns, lines, name, problems)
     return Table(name, table.lines, table.columns, hashlib.sha256(data).hexdigest())
 
