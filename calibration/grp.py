@@ -25,6 +25,7 @@ COLUMNS = ("grp_bln", "industry_bln", "urban_population")
 FORMS = ("linear", "loglog")
 NAMES = ("a", "b1", "b2")
 DRAWS = 1000
+FEWEST, MOST = 5, 3000  # rows; every pair of them is looked at
 PERMUTATIONS = 9999
 EARTH_RADIUS = 6371.0  # kilometres
 NEAREST = 10.0  # kilometres: two main cities are taken to be at least so far apart
@@ -116,9 +117,10 @@ def _refuse_what_cannot_be_fitted(regions: Regions) -> None:
     ]
     if empty:
         raise InputError(empty)
-    if len(regions) < 5:
-        few = f"{len(regions)} rows are too few for three coefficients"
-        raise InputError(regions.problem(None, "", few, "5 rows or more"))
+    if not FEWEST <= len(regions) <= MOST:
+        many = "few for three coefficients" if len(regions) < FEWEST else "many for a table of regions"
+        message = f"{len(regions)} rows are too {many}"
+        raise InputError(regions.problem(None, "", message, f"{FEWEST} to {MOST} rows"))
     for j, key in enumerate(regions.columns):
         if np.ptp(values[:, j]) == 0:
             raise InputError(

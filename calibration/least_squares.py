@@ -105,8 +105,8 @@ def bootstrap(
 
 def _resample(rows: int, n: int, generator: np.random.Generator) -> Array:
     """How often each row enters each of n resamples: [n, rows]."""
-    picked = generator.integers(rows, size=(n, rows))
-    return (picked[:, :, None] == np.arange(rows)).sum(axis=1).astype(float)
+    picked = generator.integers(rows, size=(n, rows)) + rows * np.arange(n)[:, None]
+    return np.bincount(picked.ravel(), minlength=n * rows).reshape(n, rows).astype(float)
 
 
 def leave_one_out(regressors: Array, response: Array) -> Array:

@@ -371,7 +371,8 @@ def changed(row, column, value):
 
 
 REFUSED = {
-    "too few rows": (GOOD[:4], (), "4 rows are too few", "5 rows or more"),
+    "too few rows": (GOOD[:4], (), "4 rows are too few", "5 to 3000 rows"),
+    "too many rows": (GOOD * 501, (), "3006 rows are too many", "5 to 3000 rows"),
     "constant column": ([(*r[:2], 5, r[3]) for r in GOOD], (), "industry_bln", "the column is constant (5)"),
     "constant product": ([(r[0], 5, *r[2:]) for r in GOOD], (), "grp_bln", "the column is constant (5)"),
     "collinear columns": ([(*r[:3], 2 * r[2] + 7) for r in GOOD], (), "urban_population", "are collinear"),
