@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from sim.compiled import compiled
+from sim.compiled import compiled, entry_point
 
 CLOCK, CAPACITY, SOURCE, GUIDE, AGE, TIE, INCIDENT, YEAR, COEFFICIENTS, PARAMETERS = (
     np.uint64(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little"))
@@ -76,6 +76,19 @@ def exponential(bits):
 def normal(bits):
     """A standard normal number (Box and Muller 1958), from the given bits and one further hash of them."""
     return math.sqrt(2.0 * exponential(bits)) * math.cos(2.0 * math.pi * uniform(mix(bits)))
+
+
+@entry_point
+def _picks(seed, replicates, purpose, count, chosen):
+    for at in range(len(replicates)):
+        chosen[at] = int(uniform(mix(run_key(seed, replicates[at]) ^ purpose)) * count)
+
+
+def pick(seed: int, replicates: np.ndarray, purpose: np.uint64, count: int) -> np.ndarray:
+    """One of `count` draws of a fit for each replicate: int64[replicates], the same in every arm."""
+    chosen = np.zeros(len(replicates), np.int64)
+    _picks(seed, np.asarray(replicates, np.int64), purpose, count, chosen)
+    return chosen
 
 
 def generator(seed: int, *purpose: str) -> np.random.Generator:
