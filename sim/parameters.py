@@ -3,7 +3,7 @@
 import datetime
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -568,12 +568,16 @@ def json_schema() -> dict[str, Any]:
 def section_at(path: tuple[Any, ...]) -> type[Section] | None:
     """The section that a path of keys leads into, if it is one."""
     section: type[Section] | None = Settings
+    chosen = True
     for key in path:
-        if section is None:
+        if not chosen:
+            chosen = True  # the key picks an element of a list, or one of the sections with free names
+            continue
+        field = field_of(section, key) if section else None
+        if field is None:
             return None
-        field = field_of(section, key)
-        # A number or a free name picks an element of the section just found.
-        section = _section_in(field.annotation) if field else section
+        chosen = get_origin(field.annotation) not in (dict, tuple)
+        section = _section_in(field.annotation)
     return section
 
 

@@ -438,25 +438,25 @@ def _setting_problem(document: Document, fault: dict[str, Any]) -> Problem:
         context = fault["ctx"]
         keys = (*keys, context["key"]) if context["key"] else keys
         return document.problem(keys, context["message"], context["allowed"])
-    section, key = section_at(keys[:-1]), keys[-1] if keys else ""
+    named = keys
+    while named and isinstance(named[-1], int):
+        named = named[:-1]
+    section = section_at(named[:-1])
     if fault["type"] == "extra_forbidden" and section:
         allowed = keys_of(section)
-        return document.problem(keys, "unknown key", ", ".join(allowed), nearest(str(key), allowed))
-    found = field_of(section, key) if section else None
-    while found is None and len(keys) > 1 and isinstance(key, int):
-        key = keys[keys.index(key) - 1]
-        found = field_of(section, key) if section else None
-    allowed_words = permitted(found) if found else ""
+        return document.problem(keys, "unknown key", ", ".join(allowed), nearest(str(keys[-1]), allowed))
+    found = field_of(section, named[-1]) if section and named else None
+    words = permitted(found) if found else ""
     if fault["type"] == "missing":
-        return document.problem(keys, "is missing", allowed_words)
+        return document.problem(keys, "is missing", words)
     value = _shown(fault["input"])
     if fault["type"] in ("model_type", "dict_type", "model_attributes_type"):
         return document.problem(
             keys, f"{value} is not a section", f"[{keys[-1] if keys else ''}] with its keys"
         )
     message = _FAULTS.get(fault["type"], "{value} is not permitted").format(value=value)
-    options = allowed_words.split(" or ") if fault["type"] == "literal_error" else []
-    return document.problem(keys, message, allowed_words, nearest(str(fault["input"]), options))
+    options = words.split(" or ") if fault["type"] == "literal_error" else []
+    return document.problem(keys, message, words, nearest(str(fault["input"]), options))
 
 
 _FAULTS = {

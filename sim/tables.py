@@ -250,7 +250,7 @@ def _cyrillic(data: bytes) -> str | None:
 
 def _header(text: str, columns: Mapping[str, Column], name: str) -> tuple[list[str], str]:
     """The column names and the separator that makes most of them known."""
-    first = text.lstrip("\r\n").split("\n", 1)[0].rstrip("\r")
+    first = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     try:
         readings = {
             mark: [cell.strip() for cell in next(csv.reader([first], delimiter=mark))] for mark in ",;\t"
