@@ -22,6 +22,8 @@ SHIPPED_MARK = "uptake:"
 
 Keys = tuple[str | int, ...]
 
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r]+|\#[^\n]*)|(?P<newline>\n)|(?P<mark>[\[\]{}=,.])
     |(?P<text>\"{3}(?:\\.|[^\\])*?\"{3,5}|'{3}.*?'{3,5}|\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*')
@@ -237,7 +239,7 @@ def _merged(
             _forget(origins, here, before)
             origins[here] = origin(here)
             result[key] = _plain(value)
-        elif isinstance(before, list) and value and all(str(part).isdigit() for part in value):
+        elif isinstance(before, list) and value and all(_NUMBER.fullmatch(str(part)) for part in value):
             result[key] = _with_elements(before, value, origins, origin, here)
         else:
             inner = before if isinstance(before, dict) else {}

@@ -37,15 +37,17 @@ def refused(message: str, allowed: str = "", key: str = "") -> PydanticCustomErr
 
 
 def _date(value: Any) -> datetime.date:
-    if isinstance(value, str):
+    found = value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d(-\d\d)?", value, re.ASCII):
         try:
-            if re.fullmatch(r"\d{4}-\d\d(-\d\d)?", value, re.ASCII):
-                return datetime.date.fromisoformat(value if len(value) > 7 else f"{value}-01")
+            found = datetime.date.fromisoformat(value if len(value) > 7 else f"{value}-01")
         except ValueError:
-            pass
-    elif isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
-        return value
-    raise refused(f"{value!r} is not a date", DATE_WORDS)
+            raise refused(f"{value!r} is not a date", DATE_WORDS) from None
+    if not isinstance(found, datetime.date) or isinstance(found, datetime.datetime):
+        raise refused(f"{value!r} is not a date", DATE_WORDS)
+    if not 1900 <= found.year <= 2200:
+        raise refused(f"{found} is out of range", "a date from 1900 to 2200")
+    return found
 
 
 def _list(value: Any) -> tuple[Any, ...]:
