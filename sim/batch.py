@@ -66,7 +66,14 @@ class Batch:
 
 def structure_key(scenario: Scenario) -> tuple[object, ...]:
     """Two scenarios with the same key have the same Structure: they share tables, network parameters and calendar."""
-    tables = (scenario.places, scenario.regions, scenario.technologies, scenario.portfolio, scenario.fit, scenario.links)
+    tables = (
+        scenario.places,
+        scenario.regions,
+        scenario.technologies,
+        scenario.portfolio,
+        scenario.fit,
+        scenario.links,
+    )
     calendar = (scenario.start, scenario.end, scenario.step, scenario.economy.base_year)
     return (*map(id, tables), scenario.network_parameters, *calendar)
 
@@ -149,7 +156,16 @@ def _chunk(shared: Structure, rows: Rows, seed: int) -> Batch:
     ledgers = np.zeros((len(rows), areas + 1, years, state.ledger.shape[-1]), np.int64)
     progress = np.array([0, -1], np.int64)
     while not engine.run_rows(
-        shared.record, rows.parameters, rows.mandates, seed, rows.replicates, state.record, ends, tables, ledgers, progress
+        shared.record,
+        rows.parameters,
+        rows.mandates,
+        seed,
+        rows.replicates,
+        state.record,
+        ends,
+        tables,
+        ledgers,
+        progress,
     ):
         grow(shared, state)
     events, outages = int(ends[-1, 0]), int(ends[-1, 1])
@@ -220,8 +236,15 @@ class Simulation:
         while self.step < last:
             self.step = int(
                 engine.advance(
-                    self.shared.record, self.rows.parameters, 0, self.decrees, self.seed, self.replicate,
-                    self.state.record, self.step, last,
+                    self.shared.record,
+                    self.rows.parameters,
+                    0,
+                    self.decrees,
+                    self.seed,
+                    self.replicate,
+                    self.state.record,
+                    self.step,
+                    last,
                 )  # fmt: skip
             )
             if self.step < last:

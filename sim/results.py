@@ -121,7 +121,11 @@ class Arm:
         """The main series by name, weights [n, K] for `series`: coverage, people served, sizes, each technology."""
         people = np.where(self.focus, self.shared.places["population"], 0).astype(np.float64)
         served = np.outer(people / max(people.sum(), 1.0), self.counted / max(self.counted.sum(), 1))
-        found = {"coverage": self.share_weights(self.counted), "people": served, "index": self.index_weights(people)}
+        found = {
+            "coverage": self.share_weights(self.counted),
+            "people": served,
+            "index": self.index_weights(people),
+        }
         for name, low, high in SIZE_CLASSES:
             size = self.shared.places["population"]
             group = self.focus & (size > low) & (size <= high)
@@ -149,7 +153,11 @@ def _with_outages(whole: Spans, batch: Batch, shared: Structure) -> Spans:
     count = len(shared.places)
     key = rows.astype(np.int64) * count + outages["place"]
     order = np.lexsort((outages["start"], key))
-    key, start, stop = key[order], outages["start"][order].astype(np.int32), outages["stop"][order].astype(np.int32)
+    key, start, stop = (
+        key[order],
+        outages["start"][order].astype(np.int32),
+        outages["stop"][order].astype(np.int32),
+    )
     chained = np.r_[(key[1:] == key[:-1]) & (start[1:] < stop[:-1]), False]
     stop = np.where(chained, np.r_[start[1:], 0], stop)
     exposed = shared.technologies["exposed"][whole.technology] == 1
@@ -328,7 +336,9 @@ class Results:
 
         at = self.effect_instants(dates)
         rows = []
-        base = {name: self.baseline.series(weights)[:, at] for name, weights in self.baseline.measures().items()}
+        base = {
+            name: self.baseline.series(weights)[:, at] for name, weights in self.baseline.measures().items()
+        }
         for arm in self.arms.values():
             if arm.name == BASELINE:
                 continue
@@ -415,7 +425,11 @@ def _effect_rows(
     """Rows of Results.effects for one arm and measure; values and base [replicates, dates]."""
     difference = values - base
     mean = difference.mean(axis=0)
-    error = difference.std(axis=0, ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.full(len(mean), np.nan)
+    error = (
+        difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
+        if len(difference) > 1
+        else np.full(len(mean), np.nan)
+    )
     low, high = np.quantile(difference, (0.05, 0.95), axis=0)
     for at, date in enumerate(dates):
         interval = (mean[at] - 1.96 * error[at], mean[at] + 1.96 * error[at])
@@ -424,7 +438,9 @@ def _effect_rows(
 
 def events_frame(arm: Arm) -> pd.DataFrame:
     """One arm's events as a DataFrame, money in millions."""
-    return _events_frame(arm.scenario, arm.places, arm.name, arm.rows.replicates[arm.batch.event_rows], arm.batch)
+    return _events_frame(
+        arm.scenario, arm.places, arm.name, arm.rows.replicates[arm.batch.event_rows], arm.batch
+    )
 
 
 def _events_frame(

@@ -1,0 +1,5 @@
+"""`python -m sim` is `uptake`."""
+
+from sim.cli import main
+
+main()
