@@ -1,0 +1,353 @@
+"""How does a Mesa user hold the simulation? A Model that advances it, with municipalities and regions that read and act.
+
+Agents own no behaviour: they are rows of the engine's columns, and their actions are the engine's own functions.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import math
+from collections.abc import Mapping
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from mesa import Agent, DataCollector, Model
+from mesa.agent import AgentSet
+from mesa.discrete_space import Cell, FixedAgent
+from mesa.discrete_space import Network as Space
+
+from sim import engine
+from sim.batch import Batch, Rows, Simulation
+from sim.results import BASELINE, SIZE_CLASSES, Arm, events_frame
+from sim.rules import EXPOSURE_UNIT
+from sim.scenario import Scenario, load
+from sim.state import DOWN, ECONOMY, INSTALLING, MINOR_UNITS, OPERATING, WAITING, WANTED, structure
+from sim.tables import InputError, Problem, nearest
+
+if TYPE_CHECKING:
+    import networkx
+    import pandas as pd
+
+STATUSES = {WAITING: "waiting", WANTED: "wanted", INSTALLING: "installing", OPERATING: "operating", DOWN: "down"}
+"""What a municipality's entry for a technology may be; anything else is `closed` (a guide that does not adopt)."""
+SPENDING = {
+    "own": engine.OWN_SPENT,
+    "regional": engine.REGIONAL_SPENT,
+    "federal": engine.FEDERAL_SPENT,
+    "private": engine.PRIVATE_SPENT,
+}
+"""Who pays for adoptions, and the column of the yearly ledger."""
+
+
+class Municipality(FixedAgent):
+    """A place: its properties read its row, its actions are taken between two steps."""
+
+    model: DiffusionModel
+
+    def __init__(self, model: DiffusionModel, row: int) -> None:
+        super().__init__(model)
+        scenario, shared = model.simulation.scenario, model.simulation.shared
+        at = int(shared.network.order[row])
+        self.row = row
+        self.id = scenario.places.id[at]
+        self.name = scenario.places.name[at]
+        self.population = int(shared.places["population"][row])
+        self.latitude = float(scenario.places.latitude[at])
+        self.longitude = float(scenario.places.longitude[at])
+        self.guide = not shared.places["member"][row]
+
+    @property
+    def cell(self) -> Cell | None:
+        """The cell of `model.space` in which the municipality stands."""
+        return self.model.space._cells[self.id]
+
+    @cell.setter
+    def cell(self, cell: Cell) -> None:
+        raise ValueError(f"{self.id} is a place and cannot move")
+
+    @property
+    def region(self) -> Region:
+        """The region to which the place belongs."""
+        return self.model._regions[int(self.model.simulation.shared.places["region"][self.row])]
+
+    def status(self, technology: str) -> str:
+        """One of waiting, wanted (for lack of money), installing, operating, down (after an incident), closed."""
+        cells = self.model.simulation.state.cells
+        return STATUSES.get(int(cells["status"][self.model.technology(technology), self.row]), "closed")
+
+    @property
+    def portfolio(self) -> tuple[str, ...]:
+        """Ids of the technologies that operate."""
+        names = self.model.simulation.scenario.technologies.id
+        return tuple(names[k] for k in np.flatnonzero(self.model.operating[:, self.row]))
+
+    @property
+    def share(self) -> float:
+        """Share of the technologies operating, among those that count in the index."""
+        return float(self.model.operating[self.model.arm.counted, self.row].mean())
+
+    @property
+    def index(self) -> float:
+        """IQ-city index, 0 to 120."""
+        return float(self.model.operating[:, self.row] @ self.model._index_weights)
+
+    @property
+    def balance(self) -> float:
+        """Digital budget at hand, millions of the currency; what is not spent is carried over."""
+        return float(self.model.simulation.state.towns["balance"][self.row] / MINOR_UNITS)
+
+    @property
+    def arrears(self) -> float:
+        """Running costs and fees owed, millions of the currency."""
+        return float(self.model.simulation.state.towns["arrears"][self.row] / MINOR_UNITS)
+
+    @property
+    def incidents(self) -> int:
+        """Incidents so far."""
+        return int(self.model.simulation.state.towns["incidents"][self.row])
+
+    def exposure(self, technology: str, channel: str = "peers") -> float:
+        """Weighted share of those it looks at who operate a technology; channel: peers or leaders."""
+        if channel not in ("peers", "leaders"):
+            raise ValueError(f"channel is {channel!r}; allowed: peers, leaders")
+        cells = self.model.simulation.state.cells
+        return float(cells[channel][self.model.technology(technology), self.row] * EXPOSURE_UNIT)
+
+    def adopt(self, technology: str) -> bool:
+        """Take up a technology now, at nobody's cost; it operates after its lag. False if it is there already."""
+        return self.model.simulation.equip(self.row, self.model.technology(technology))
+
+    def grant(self, amount: float) -> None:
+        """Receive an amount, millions of the currency, beside the budget; the ledger shows it as granted."""
+        if not (math.isfinite(amount) and amount >= 0):
+            raise ValueError(f"amount is {amount}; a number of 0 or more is needed")
+        self.model.simulation.grant(self.row, round(amount * MINOR_UNITS))
+
+
+class Region(Agent):
+    """A region: its economy, its pool and its platforms; it can oblige its municipalities."""
+
+    model: DiffusionModel
+
+    def __init__(self, model: DiffusionModel, row: int) -> None:
+        super().__init__(model)
+        scenario = model.simulation.scenario
+        self.row = row
+        self.id = scenario.regions.id[row]
+        self.name = scenario.regions.name[row]
+        self.population = int(model.simulation.shared.regions["population"][row])
+
+    @property
+    def _rows(self) -> slice:
+        bounds = self.model.simulation.shared.regions[self.row]
+        return slice(int(bounds["start"]), int(bounds["stop"]))
+
+    @property
+    def municipalities(self) -> AgentSet:
+        """Its places, those that are guides included."""
+        return AgentSet(self.model._places[self._rows], random=self.model.random)
+
+    @property
+    def index(self) -> float:
+        """IQ-city index of its places, weighted by population: 0 to 120."""
+        people = self.model.simulation.shared.places["population"][self._rows]
+        return float(self.model._index_weights @ self.model.operating[:, self._rows] @ people / max(people.sum(), 1))
+
+    @property
+    def grp(self) -> float:
+        """Gross regional product of the current year, billions of the currency; before the first step the table's."""
+        years = self.model.simulation.state.table[self.row, :, ECONOMY.index("grp")]
+        known = years[np.isfinite(years)]
+        return float(known[-1] if len(known) else self.model.simulation.scenario.regions.grp[self.row])
+
+    @property
+    def pool(self) -> float:
+        """Regional pool at hand, its reserve included, millions of the currency."""
+        area = self.model.simulation.state.areas[self.row]
+        return float((area["pool"] + area["reserve"]) / MINOR_UNITS)
+
+    @property
+    def spending(self) -> dict[str, float]:
+        """Millions of the currency paid for adoptions so far, by payer: own, regional, federal, private."""
+        flows = self.model.simulation.state.ledger[self.row].sum(axis=0)
+        return {payer: float(flows[column] / MINOR_UNITS) for payer, column in SPENDING.items()}
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Ids of the technologies for which the region has a platform."""
+        opened = self.model.simulation.state.plates["platform"][:, self.row]
+        return tuple(self.model.simulation.scenario.technologies.id[k] for k in np.flatnonzero(opened))
+
+    def mandate(self, technology: str, rate: float, until: str | datetime.date | None = None) -> None:
+        """Oblige its municipalities to take up a technology at a rate, 1/year, from now until a date (or the end)."""
+        if not (math.isfinite(rate) and rate >= 0):
+            raise ValueError(f"rate is {rate}; a number of 0 or more is needed")
+        simulation = self.model.simulation
+        stop = None if until is None else simulation.scenario.step_of(until)
+        simulation.mandate(self.row, self.model.technology(technology), rate, stop)
+
+
+class DiffusionModel(Model):
+    """One replicate of a scenario under a policy, as a Mesa model; `rng` is the seed of its keyed draws.
+
+    The same scenario, seed, policy and replicate give the events of `sim.run`. Agent and model reporters are Mesa's:
+    attribute names, functions or [function, arguments]; they are collected at the start and after every step, beside
+    coverage, people, index, size classes, and technologies that are not in the index, such as programme.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario | str | Path,
+        rng: int = 1,
+        policy: str | None = None,
+        replicate: int = 0,
+        *,
+        model_reporters: Mapping[str, Any] | None = None,
+        agent_reporters: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(rng=int(rng))
+        self.policy = policy or BASELINE
+        whole = scenario if isinstance(scenario, Scenario) else load(scenario)
+        self.simulation = Simulation(whole.arm(policy), int(rng), int(replicate))
+        self._numbers = itertools.count(1)
+        shape = self.simulation.shared.shape
+        self._places = [Municipality(self, i) for i in range(shape[0])]
+        self._regions = [Region(self, r) for r in range(shape[2])]
+        own = {name: partial(DiffusionModel.measure, name=name) for name in self.main_measures}
+        by_agent = {name: _reader(reporter) for name, reporter in (agent_reporters or {}).items()}
+        self.datacollector = DataCollector({**own, **(model_reporters or {})}, by_agent)
+        self.datacollector.collect(self)
+
+    def register_agent(self, agent: Agent) -> None:
+        """Number an agent. In Mesa 3.3 the class of agents counts for each model, and so keeps every model for ever."""
+        super().register_agent(agent)
+        if hasattr(Agent, "_ids"):
+            Agent._ids.pop(self, None)
+            agent.unique_id = next(self._numbers)
+
+    def step(self) -> None:
+        """Advance one step of the scenario; at its end `running` becomes false, and nothing happens any more."""
+        if self.simulation.finished:
+            return
+        self.simulation.advance()
+        self.running = not self.simulation.finished
+        self.datacollector.collect(self)
+
+    @property
+    def date(self) -> datetime.date:
+        """The instant that has been reached."""
+        return self.simulation.scenario.instant(self.simulation.step).item()
+
+    @cached_property
+    def municipalities(self) -> AgentSet:
+        """All municipalities that can adopt; guides, which are only looked at, are in `guides`."""
+        return AgentSet([place for place in self._places if not place.guide], random=self.random)
+
+    @cached_property
+    def guides(self) -> AgentSet:
+        """Places of which only the portfolio matters: they are looked at."""
+        return AgentSet([place for place in self._places if place.guide], random=self.random)
+
+    @cached_property
+    def regions(self) -> AgentSet:
+        """All regions that have a place."""
+        return AgentSet(self._regions, random=self.random)
+
+    @cached_property
+    def network(self) -> networkx.DiGraph:
+        """Who looks at whom: see `Scenario.network`."""
+        return self.simulation.scenario.network()
+
+    @cached_property
+    def space(self) -> Space:
+        """Mesa's network of places, each in its cell. The engine does not use it; it is built when asked for."""
+        graph = self.network.subgraph([place.id for place in self._places]).copy()
+        space = Space(graph, random=self.random)
+        for place in self._places:
+            space._cells[place.id].add_agent(place)
+        return space
+
+    @property
+    def operating(self) -> np.ndarray:
+        """Which technologies operate where, bool[K, n] (places in the engine's order)."""
+        return self.simulation.state.cells["status"] == OPERATING
+
+    @property
+    def results(self) -> Arm:
+        """The run so far in the shape of one arm of `sim.run`: its series, holdings and tables."""
+        now = self.simulation
+        counts = np.array([[len(now.events), len(now.outages)]])
+        payments = now.state.payments[: len(now.events) if now.paid else 0]
+        tables, ledgers = now.state.table[None].copy(), now.state.ledger[None].copy()
+        batch = Batch(now.events.copy(), payments.copy(), now.outages.copy(), counts, tables, ledgers)
+        return Arm(self.policy, self.policy, now.scenario, now.shared, now.rows, batch)
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """The events so far, with the columns of `Results.events`."""
+        return events_frame(self.results)
+
+    @cached_property
+    def arm(self) -> Arm:
+        """The arm without its events: which places and technologies count, and with what weight in which measure."""
+        rows = Rows(*(np.empty(0) for _ in range(3)))
+        nothing = Batch(*(np.empty(0) for _ in range(6)))
+        return Arm(self.policy, self.policy, self.simulation.scenario, self.simulation.shared, rows, nothing)
+
+    @property
+    def main_measures(self) -> list[str]:
+        """Names of the series that are collected; `measure` knows each technology besides."""
+        technologies = zip(self.simulation.scenario.technologies.id, self.arm.counted, strict=True)
+        sizes = [name for name, _, _ in SIZE_CLASSES if name in self._measures]
+        return ["coverage", "people", "index", *sizes, *(name for name, counted in technologies if not counted)]
+
+    @cached_property
+    def _measures(self) -> dict[str, np.ndarray]:
+        return self.arm.measures()
+
+    @cached_property
+    def _index_weights(self) -> np.ndarray:
+        """What each technology adds to the index of a place, float64[K]."""
+        first = np.arange(len(self._places)) == 0
+        return self.arm.index_weights(first.astype(np.float64))[0]
+
+    def measure(self, name: str) -> float:
+        """A measure at this instant: one of `main_measures`, or the share of focus municipalities with a technology."""
+        if name not in self._measures:
+            raise self._unknown(name, "measure", list(self._measures))
+        return float(np.round((self._measures[name] * self.operating.T).sum(), 12))
+
+    def technology(self, name: str) -> int:
+        """The number of a technology. Raises InputError."""
+        names = self.simulation.scenario.technologies.id
+        if name not in names:
+            raise self._unknown(name, "technology", list(names))
+        return names.index(name)
+
+    def _unknown(self, name: str, noun: str, known: list[str]) -> InputError:
+        message = f"{name!r} is no {noun} of this scenario"
+        return InputError(Problem(self.simulation.scenario.name, 0, noun, message, "", nearest(name, known)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling: what can be built again is left out."""
+        built = ("network", "space", "arm", "_measures", "_index_weights", "municipalities", "guides", "regions")
+        return {key: value for key, value in self.__dict__.items() if key not in built}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore; the engine's records hold addresses, which are other ones now."""
+        self.__dict__.update(state)
+        self.simulation.shared = structure(self.simulation.scenario)
+        self.simulation.state.grow(0, 0)
+
+
+def _reader(reporter: Any) -> Any:
+    """An agent reporter that can be pickled: Mesa makes a local function of an attribute's name."""
+    return partial(_attribute, name=reporter) if isinstance(reporter, str) else reporter
+
+
+def _attribute(agent: Agent, name: str) -> Any:
+    """An attribute of an agent; nothing where its kind has none."""
+    return getattr(agent, name, None)
