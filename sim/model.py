@@ -1,4 +1,4 @@
-"""How does a Mesa user hold the simulation? A Model that advances it, with municipalities and regions that read and act.
+"""How does a Mesa user hold the simulation? As a Model that advances it; its agents read rows, and act.
 
 Agents own no behaviour: they are rows of the engine's columns, and their actions are the engine's own functions.
 """
@@ -6,7 +6,6 @@ Agents own no behaviour: they are rows of the engine's columns, and their action
 from __future__ import annotations
 
 import datetime
-import itertools
 import math
 from collections.abc import Mapping
 from functools import cached_property, partial
@@ -212,7 +211,7 @@ class DiffusionModel(Model):
         self.policy = policy or BASELINE
         whole = scenario if isinstance(scenario, Scenario) else load(scenario)
         self.simulation = Simulation(whole.arm(policy), int(rng), int(replicate))
-        self._numbers = itertools.count(1)
+        self._registered = 0
         shape = self.simulation.shared.shape
         self._places = [Municipality(self, i) for i in range(shape[0])]
         self._regions = [Region(self, r) for r in range(shape[2])]
@@ -226,7 +225,17 @@ class DiffusionModel(Model):
         super().register_agent(agent)
         if hasattr(Agent, "_ids"):
             Agent._ids.pop(self, None)
-            agent.unique_id = next(self._numbers)
+            self._registered += 1
+            agent.unique_id = self._registered
+
+    @property
+    def scenario(self) -> Any:
+        """Not there: Mesa means something else by it, and its browser view would put that in the place of ours."""
+        raise AttributeError("a DiffusionModel has no `scenario`; see `simulation.scenario`")
+
+    @scenario.setter
+    def scenario(self, scenario: Any) -> None:
+        """Ignore what Mesa 3.5 sets."""
 
     def step(self) -> None:
         """Advance one step of the scenario; at its end `running` becomes false, and nothing happens any more."""
@@ -239,7 +248,7 @@ class DiffusionModel(Model):
     @property
     def date(self) -> datetime.date:
         """The instant that has been reached."""
-        return self.simulation.scenario.instant(self.simulation.step).item()
+        return datetime.date.fromisoformat(str(self.simulation.scenario.instant(self.simulation.step)))
 
     @cached_property
     def municipalities(self) -> AgentSet:
