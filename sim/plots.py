@@ -1,0 +1,871 @@
+"""What does a run look like? Pictures of results as matplotlib figures, SVG and PNG files."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path as Outline
+
+from sim import findings
+from sim.drawing import (
+    BLUE,
+    CYCLE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    PURPLE,
+    SCALE,
+    SKY,
+    SMALL,
+    STYLE,
+    VERMILION,
+    figure,
+    grouped,
+    label_ends,
+    panels,
+    percent_axis,
+    place_labels,
+    shortened,
+    signed,
+    spread,
+    svg,
+    text_width,
+    tidy,
+    year_axis,
+    year_of,
+)
+from sim.state import SOURCES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from sim.results import Arm, Results
+
+WIDTH = 9.2
+"""Width of every picture, inches: that of the report's column."""
+SOURCE_COLOURS = {
+    "external": GREY, "peers": BLUE, "leaders": VERMILION, "platform": GREEN, "mandate": ORANGE, "action": PURPLE,
+}  # fmt: skip
+SOURCE_WORDS = {
+    "external": "of themselves", "peers": "peers in the region", "leaders": "leaders elsewhere",
+    "platform": "regional platform", "mandate": "mandate", "action": "action by hand",
+}  # fmt: skip
+TIER_WORDS = {
+    "own_spent": "municipalities", "regional_spent": "regional pool", "federal_spent": "federal pool",
+    "private_spent": "private partners", "running_paid": "running costs", "fees_paid": "fees to partners",
+}  # fmt: skip
+TIER_COLOURS = dict(zip(TIER_WORDS, (BLUE, SKY, ORANGE, PURPLE, GREY, INK), strict=True))
+SHADES = LinearSegmentedColormap.from_list("much", SCALE)
+ROWS_SHOWN = 45
+"""Municipalities in a picture that has a line for each."""
+
+
+def _styled(make: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Draw in the project's style, and leave the caller's as it was."""
+
+    @functools.wraps(make)
+    def styled(*values: Any, **options: Any) -> Figure:
+        with mpl.rc_context(STYLE):
+            return make(*values, **options)
+
+    return styled
+
+
+def _thin(scenario_instants: np.ndarray, most: int = 240) -> np.ndarray:
+    """Instants to draw a curve by: all, or evenly `most` of them with the first and the last."""
+    count = len(scenario_instants)
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def _band(axes: Axes, x: np.ndarray, values: np.ndarray, colour: str = BLUE) -> dict[str, np.ndarray]:
+    """Bands of 90 and 50 % of replicates and the median; values [replicates, x]."""
+    found = findings.bands(values)
+    axes.fill_between(x, found["q05"], found["q95"], color=colour, alpha=0.16, linewidth=0)
+    axes.fill_between(x, found["q25"], found["q75"], color=colour, alpha=0.30, linewidth=0)
+    axes.plot(x, found["q50"], color=colour, linewidth=1.6)
+    return found
+
+
+# The programme
+
+
+@_styled
+def programme(results: Results, arms: bool = True) -> Figure:
+    """Share of focus municipalities in each targeted technology: median, 50 and 90 % bands, targets, arms."""
+    arm, scenario = results.baseline, results.scenario
+    chosen: list[int | None] = list(findings.headline(scenario)) or [None]
+    picture, axes = panels(WIDTH, 3.9 * len(chosen), len(chosen), 1, (0.6, 1.9, 0.35, 0.4), (0.3, 0.55))
+    times = year_of(scenario.instants)
+    keep = _thin(times)
+    for panel, technology in zip(axes[:, 0], chosen, strict=True):
+        values = findings.coverage(arm) if technology is None else findings.one(arm, technology)
+        found = _band(panel, times[keep], values[:, keep])
+        title = "Coverage: technologies operating" if technology is None else scenario.technologies.name[technology]
+        panel.set_title(f"{title}, share of {int(arm.focus.sum())} municipalities", fontweight="bold")
+        _frame(panel, times)
+        labels = [(found["q50"][-1], "median, with bands of", BLUE), (found["q50"][-1], "50 and 90 % of replicates", BLUE)]
+        if arms and technology is not None:
+            labels += _other_arms(panel, results, technology, times, values)
+        _ends(panel, times[-1], labels)
+        if technology is not None:
+            _targets(panel, results, technology, times)
+    return picture
+
+
+def _frame(panel: Axes, times: np.ndarray, top: float = 1.0) -> None:
+    panel.set_ylim(0, top * 1.02)
+    year_axis(panel, float(times[0]), float(times[-1]), 14)
+    percent_axis(panel.yaxis)
+    tidy(panel)
+
+
+def _ends(panel: Axes, x: float, labels: Sequence[tuple[float, str, str]]) -> None:
+    heights, texts, colours = zip(*labels, strict=True)
+    label_ends(panel, x, heights, texts, colours)
+
+
+def _other_arms(
+    panel: Axes, results: Results, technology: int, times: np.ndarray, base: np.ndarray
+) -> list[tuple[float, str, str]]:
+    """Thin lines of the policies that differ most from the baseline, each named where it does."""
+    differing = []
+    for name, arm in results.arms.items():
+        if arm is not results.baseline and technology < len(arm.counted):
+            mean = findings.bands(findings.one(arm, technology))["q50"]
+            gap = np.abs(mean - np.median(base, axis=0))
+            if gap.max() >= 0.03:
+                differing.append((gap.max(), int(gap.argmax()), arm.title or name, mean))
+    differing.sort(key=lambda found: -found[0])
+    ends = []
+    for (_, _, title, mean), colour in zip(differing[:3], (VERMILION, GREEN, PURPLE), strict=False):
+        panel.plot(times, mean, color=colour, linewidth=0.9, linestyle=(0, (4, 1.5)))
+        ends.append((float(mean[-1]), shortened(title, 1.7), colour))
+    return ends
+
+
+def _targets(panel: Axes, results: Results, technology: int, times: np.ndarray) -> None:
+    """Observations as filled marks with their range, plans as hollow ones, undated ones as a line up to their date."""
+    members = int(results.baseline.focus.sum())
+    for verdict in findings.verdicts(results):
+        if verdict.target.technology != results.scenario.technologies.id[technology]:
+            continue
+        x, middle = times[verdict.instant], (verdict.low + verdict.high) / 2
+        plan = verdict.target.kind == "plan"
+        words = f"{'planned' if plan else 'observed'}: {_range(verdict.low, verdict.high, members)}"
+        if verdict.target.date is None:
+            first = max(times[0], x - 0.22 * (times[-1] - times[0]))
+            panel.hlines(middle, first, x, color=INK, linewidth=1.2, linestyle=":")
+            panel.plot(x, middle, marker="<", color=INK, markersize=5, zorder=5)
+            _note(panel, first, middle, f"{words}, before {int(np.ceil(x - 1e-6))}", "right")
+            continue
+        panel.vlines(x, verdict.low, verdict.high, color=INK, linewidth=2.2, zorder=5)
+        face = "white" if plan else INK
+        panel.plot(x, middle, marker="D" if plan else "o", color=INK, markerfacecolor=face, markersize=6, zorder=6)
+        _note(panel, x, middle, words, "left" if middle < 0.9 else "left", below=middle >= 0.9)
+
+
+def _note(panel: Axes, x: float, y: float, text: str, side: str, below: bool = False) -> None:
+    """Words beside a mark; `side` says on which side of it the text ends or begins."""
+    shift = (8 if side == "left" else -5, -11 if below else 0)
+    panel.annotate(
+        text, (x, y), xytext=shift, textcoords="offset points", fontsize=SMALL, ha=side, va="center", zorder=7,
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
+    )  # fmt: skip
+
+
+def _range(low: float, high: float, members: int) -> str:
+    first, last = round(low * members), round(high * members)
+    if first == last == members:
+        return f"all {members}"
+    return f"{first} of {members}" if first == last else f"{first} to {last} of {members}"
+
+
+# Technologies
+
+
+@_styled
+def technologies(results: Results) -> Figure:
+    """Mean share of focus municipalities operating each technology, a panel for each domain, every line named."""
+    scenario, arm = results.scenario, results.baseline
+    tech = scenario.technologies
+    domains = list(dict.fromkeys(tech.domain))
+    domains.sort(key=lambda name: -tech.domain.count(name))
+    columns = min(3, len(domains))
+    rows = -(-len(domains) // columns)
+    label = 1.72
+    picture, axes = panels(WIDTH, 1.95 * rows + 0.1, rows, columns, (0.45, label, 0.3, 0.35), (label + 0.5, 0.5))
+    times, shares = year_of(scenario.instants), findings.technology_shares(arm)
+    keep = _thin(times, 80)
+    top = max(0.1, np.ceil(shares.max() * 10) / 10)
+    for at, domain in enumerate(domains):
+        panel = axes[at // columns, at % columns]
+        members = [k for k, name in enumerate(tech.domain) if name == domain]
+        panel.set_title(domain.replace("_", " "), fontweight="bold")
+        for colour, k in zip(_cycle(len(members)), members, strict=True):
+            panel.plot(times[keep], shares[k, keep], color=colour, linewidth=1.3)
+        _frame(panel, times, top)
+        year_axis(panel, float(times[0]), float(times[-1]), 3)
+        panel.set_yticks(np.arange(0, top + 1e-9, 0.5 if top > 0.6 else 0.2))
+        names = [shortened(tech.name[k].strip('"'), label - 0.2) for k in members]
+        label_ends(panel, times[-1], [shares[k, -1] for k in members], names, _cycle(len(members)))
+    for panel in axes.ravel()[len(domains) :]:
+        panel.remove()
+    return picture
+
+
+def _cycle(count: int) -> list[str]:
+    return [CYCLE[at % len(CYCLE)] for at in range(count)]
+
+
+# The map
+
+
+@_styled
+def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
+    """Places at their coordinates (size: population; colour: mean share of technologies operating) at some dates."""
+    arm, scenario = results.baseline, results.scenario
+    instants = _map_instants(results, dates)
+    longitude, latitude = _coordinates(arm)
+    shown = np.flatnonzero(arm.focus)
+    rings = outlines(scenario)
+    box = _extent(longitude[shown], latitude[shown], rings)
+    tall = (box[1] - box[0]) * np.cos(np.radians((box[2] + box[3]) / 2)) / max(box[3] - box[2], 1e-9)
+    picture, axes = _map_panels(len(instants), tall)
+    shares = [findings.held(arm, t)[:, shown].mean(axis=0) / max(arm.counted.sum(), 1) for t in instants]
+    top = max(0.1, np.ceil(max(share.max() for share in shares) * 10 - 1e-9) / 10)
+    for panel, instant, share in zip(axes, instants, shares, strict=True):
+        _one_map(panel, box, rings)
+        people = arm.shared.places["population"][shown].astype(float)
+        order = np.argsort(-people)
+        size = np.clip(260 * people / people.max(), 7, None)
+        panel.scatter(
+            longitude[shown][order], latitude[shown][order], s=size[order], c=SHADES(share[order] / top),
+            linewidths=0.4, edgecolors="#555555", zorder=3,
+        )  # fmt: skip
+        panel.set_title(findings.month(scenario, instant), fontweight="bold")
+        names = [scenario.places.name[i] for i in np.asarray(arm.shared.network.order)[shown]]
+        place_labels(
+            panel, np.column_stack([longitude, latitude])[shown], names, order[:8].tolist(), None, (8, 12, 18, 26), SMALL
+        )
+    _map_legend(picture, top, int(arm.counted.sum()))
+    return picture
+
+
+def _map_instants(results: Results, dates: int | Sequence[str]) -> list[int]:
+    scenario = results.scenario
+    if not isinstance(dates, int):
+        return [min(max(scenario.step_of(date), 0), scenario.steps) for date in dates]
+    yearly = findings.yearly_instants(scenario)
+    chosen = yearly[np.linspace(0, len(yearly) - 1, dates).round().astype(int)]
+    return [int(t) for t in dict.fromkeys(chosen.tolist())]
+
+
+def _coordinates(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
+    order = np.asarray(arm.shared.network.order)
+    return np.asarray(arm.scenario.places.longitude)[order], np.asarray(arm.scenario.places.latitude)[order]
+
+
+def outlines(scenario: Any) -> list[np.ndarray]:
+    """The rings of the scenario's outline, float64[points, 2] of longitude and latitude; none where it names none."""
+    given = getattr(scenario, "outline", None)
+    if not given:
+        return []
+    shape = given if isinstance(given, Mapping) else json.loads(Path(given).read_text(encoding="utf-8"))
+    rings = []
+    for feature in shape.get("features", [shape]):
+        geometry = feature.get("geometry", feature)
+        polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+        rings += [np.asarray(ring, dtype=float)[:, :2] for polygon in polygons for ring in polygon]
+    return rings
+
+
+def _extent(longitude: np.ndarray, latitude: np.ndarray, rings: Sequence[np.ndarray]) -> tuple[float, ...]:
+    """West, east, south and north of the places, and of those outlines in which one of them lies."""
+    low = np.array([longitude.min(), latitude.min()])
+    high = np.array([longitude.max(), latitude.max()])
+    points = np.column_stack([longitude, latitude])
+    for ring in rings:
+        if len(points) <= 400 and Outline(ring).contains_points(points).any() and len(rings) < 20:
+            low, high = np.minimum(low, ring.min(axis=0)), np.maximum(high, ring.max(axis=0))
+    pad = 0.04 * (high - low).max() + 0.02
+    return float(low[0] - pad), float(high[0] + pad), float(low[1] - pad), float(high[1] + pad)
+
+
+def _map_panels(count: int, tall: float) -> tuple[Figure, list[Axes]]:
+    """Maps beside one another where they are narrow, else two in a row; `tall`: width for a height of 1."""
+    columns = count if tall < 1.35 else min(2, count)
+    rows = -(-count // columns)
+    across = (WIDTH - 0.2 - 0.15 * (columns - 1)) / columns
+    height = min(across / tall, 6.0)
+    legend = 0.55 if rows * columns == count else 0.1
+    picture, axes = panels(
+        WIDTH, rows * (height + 0.3) + legend, rows, columns, (0.1, 0.1, 0.3, legend), (0.15, 0.3)
+    )
+    for panel in axes.ravel()[count:]:
+        panel.remove()
+    return picture, list(axes.ravel()[:count])
+
+
+def _one_map(panel: Axes, box: tuple[float, ...], rings: Sequence[np.ndarray]) -> None:
+    west, east, south, north = box
+    panel.set_xlim(west, east)
+    panel.set_ylim(south, north)
+    panel.set_aspect(1 / np.cos(np.radians((south + north) / 2)))
+    panel.set_xticks([])
+    panel.set_yticks([])
+    panel.spines[:].set_visible(False)
+    inside = [
+        ring
+        for ring in rings
+        if ring[:, 0].max() > west and ring[:, 0].min() < east and ring[:, 1].max() > south and ring[:, 1].min() < north
+    ]
+    if inside:
+        path = Outline.make_compound_path(*(Outline(ring, closed=False) for ring in inside))
+        panel.add_patch(PathPatch(path, facecolor="#f6f6f4", edgecolor=GREY, linewidth=0.6, zorder=1))
+
+
+def _map_legend(picture: Figure, top: float, count: int) -> None:
+    """A strip of colours with its figures, and what the size says."""
+    width, height = picture.get_size_inches()
+    axes = picture.add_axes((0.1 / width, 0.08 / height, 0.5, 0.36 / height))
+    axes.set_axis_off()
+    axes.set_xlim(0, 0.5 * width)
+    axes.set_ylim(0, 0.36)
+    steps = round(top * 10)
+    every = 1 if steps <= 5 else 2
+    for at in range(steps * 2):
+        axes.add_patch(Rectangle((at * 0.13, 0.2), 0.13, 0.13, color=SHADES((at + 0.5) / (2 * steps)), linewidth=0))
+    for at in range(0, steps + 1, every):
+        axes.text(at * 0.26, 0.14, f"{10 * at} %", fontsize=SMALL, ha="left" if at == 0 else "center", va="top")
+    words = f"of {count} technologies operating\narea: population"
+    axes.text(steps * 0.26 + 0.25, 0.19, words, fontsize=SMALL, va="center")
+
+
+# Guides
+
+
+@_styled
+def guides(results: Results) -> Figure:
+    """What adoptions are attributed to, the leading guides, and the most probable guide of each municipality."""
+    arm = results.baseline
+    technology = _guided_technology(results)
+    tree = _tree(arm, technology) if technology is not None else []
+    height = max(4.2, 0.165 * len(_leaves(tree)) + 0.9)
+    picture, axes = panels(WIDTH, height, 1, 2, (0.1, 0.1, 0.3, 0.1), (0.25, 0.3), width_ratios=(0.62, 1))
+    axes[0, 0].set_axis_off()
+    axes[0, 1].set_axis_off()
+    left, low, width, high = axes[0, 0].get_position().bounds
+    inch = 1 / height
+    sources = findings.source_totals(arm)
+    leaders = findings.leading_guides(arm)
+    first = picture.add_axes((left + 1.35 / WIDTH, low + high - (0.25 * len(sources) + 0.1) * inch, width - 1.75 / WIDTH, (0.25 * len(sources)) * inch))  # fmt: skip
+    _source_bars(first, sources)
+    if leaders:
+        top = low + high - (0.25 * len(sources) + 0.75) * inch
+        second = picture.add_axes((left + 1.35 / WIDTH, top - 0.22 * len(leaders) * inch, width - 1.75 / WIDTH, 0.22 * len(leaders) * inch))  # fmt: skip
+        _guide_bars(second, arm, leaders)
+    _draw_tree(axes[0, 1], arm, tree, technology)
+    return picture
+
+
+def _source_bars(axes: Axes, sources: Mapping[str, float]) -> None:
+    names = sorted(sources, key=lambda name: -sources[name])
+    total = sum(sources.values()) or 1.0
+    axes.barh(range(len(names)), [sources[n] for n in names], color=[SOURCE_COLOURS[n] for n in names], height=0.68)
+    for at, name in enumerate(names):
+        share = 100 * sources[name] / total
+        axes.text(sources[name] + 0.01 * total, at, f"{share:.0f} %" if share >= 0.5 else "< 1 %", va="center", fontsize=SMALL)
+    _bar_axes(axes, [SOURCE_WORDS[n] for n in names], f"Adoptions by source ({grouped(total)} a replicate)")
+
+
+def _bar_axes(axes: Axes, names: Sequence[str], title: str) -> None:
+    axes.set_yticks(range(len(names)), names, fontsize=SMALL)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_title(title, fontweight="bold", x=-1.25 / (axes.get_position().width * WIDTH))
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _guide_bars(axes: Axes, arm: Arm, leaders: Sequence[tuple[int, float, float]]) -> None:
+    names = [shortened(_name(arm, place), 1.25) for place, _, _ in leaders]
+    peers, afar = np.array([row[1] for row in leaders]), np.array([row[2] for row in leaders])
+    axes.barh(range(len(leaders)), peers, color=SOURCE_COLOURS["peers"], height=0.68)
+    axes.barh(range(len(leaders)), afar, left=peers, color=SOURCE_COLOURS["leaders"], height=0.68)
+    for at, total in enumerate(peers + afar):
+        axes.text(total + 0.012 * (peers + afar).max(), at, figure(total, 2), va="center", fontsize=SMALL)
+    _bar_axes(axes, names, "Leading guides (adoptions a replicate)")
+
+
+def _name(arm: Arm, place: int) -> str:
+    return arm.scenario.places.name[int(arm.shared.network.order[place])]
+
+
+def _guided_technology(results: Results) -> int | None:
+    """The first technology in focus that anybody was guided to; else the one that guides brought most often."""
+    arm = results.baseline
+    guided = arm.batch.events[arm.batch.events["guide"] >= 0]["technology"]
+    number = np.bincount(guided, minlength=len(arm.counted))
+    for technology in findings.headline(results.scenario):
+        if number[technology]:
+            return technology
+    return int(number.argmax()) if number.any() else None
+
+
+def _tree(arm: Arm, technology: int) -> list[tuple[int, int, str, float]]:
+    """(adopter, guide, channel, chance): each place under its likeliest guide among those that as a rule came before.
+
+    The likeliest ones where there are more places than fit.
+    """
+    found = findings.guidance(arm, technology)
+    mean = np.where(np.isfinite(first := findings.first_operating(arm)[:, :, technology]), first, 1e6).mean(axis=0)
+    rows = []
+    for adopter in np.unique(found.adopter):
+        mine = np.flatnonzero((found.adopter == adopter) & (mean[found.guide] < mean[adopter]))
+        if len(mine):
+            best = mine[np.argmax(found.chance[mine])]
+            channel = SOURCES[int(found.source[best])]
+            rows.append((int(adopter), int(found.guide[best]), channel, float(found.chance[best])))
+    rows.sort(key=lambda row: -row[3])
+    return rows[:ROWS_SHOWN]
+
+
+def _leaves(tree: Sequence[tuple[int, int, str, float]]) -> list[int]:
+    guides_ = {row[1] for row in tree}
+    return [row[0] for row in tree if row[0] not in guides_]
+
+
+def _draw_tree(axes: Axes, arm: Arm, tree: Sequence[tuple[int, int, str, float]], technology: int | None) -> None:
+    """The tree from left to right: a guide, and under it those that it guides most probably."""
+    if technology is None:
+        axes.set_title("Nobody was guided by anybody", fontweight="bold")
+        return
+    children: dict[int, list[tuple[int, int, str, float]]] = {}
+    for row in tree:
+        children.setdefault(row[1], []).append(row)
+    roots = [guide for guide in children if guide not in {row[0] for row in tree}]
+    roots.sort(key=lambda place: -len(children[place]))
+    spots: dict[int, tuple[int, float]] = {}
+    height = _settle(roots, children, 0, 0, spots)
+    depth = 1 + max((spot[0] for spot in spots.values()), default=0)
+    name = shortened(arm.scenario.technologies.name[technology], 2.2, 9)
+    axes.set_title(f"{name}: likeliest guide of each, chance", fontweight="bold")
+    width = axes.get_position().width * WIDTH
+    pitch = width / depth
+    axes.set_xlim(0, width)
+    axes.set_ylim(max(height, 1) - 0.4, -0.6)
+    for place, (level, y) in spots.items():
+        row = next((row for row in tree if row[0] == place), None)
+        chance = f" {100 * row[3]:.0f} %" if row else ""
+        room = pitch - text_width(chance) - 0.35
+        words = shortened(_name(arm, place), room) + chance
+        weight = "bold" if place in children else "normal"
+        axes.text(level * pitch, y, words, fontsize=SMALL, va="center", fontweight=weight)
+    _draw_branches(axes, arm, children, spots, pitch)
+
+
+def _settle(
+    places: Sequence[int], children: Mapping[int, Sequence[Any]], level: int, y: float, spots: dict[int, tuple[int, float]]
+) -> float:
+    """Give every place its level and height, parents beside the middle of their children; the next free height."""
+    for place in places:
+        below = [row[0] for row in sorted(children.get(place, ()), key=lambda row: -row[3])]
+        start = y
+        y = _settle(below, children, level + 1, y, spots) if below else y + 1
+        heights = [spots[child][1] for child in below]
+        spots[place] = (level, (min(heights) + max(heights)) / 2 if heights else start)
+    return y
+
+
+def _draw_branches(
+    axes: Axes, arm: Arm, children: Mapping[int, Sequence[Any]], spots: Mapping[int, tuple[int, float]], pitch: float
+) -> None:
+    for guide, rows in children.items():
+        level, y = spots[guide]
+        end = max(text_width(shortened(_name(arm, guide), pitch - 0.35) + " 100 %", SMALL * 1.1), 0.3)
+        begin = level * pitch + min(end + 0.05, pitch - 0.15)
+        for adopter, _, channel, chance in rows:
+            x, at = spots[adopter][0] * pitch - 0.05, spots[adopter][1]
+            bend = x - 0.12
+            axes.plot(
+                [begin, bend, bend, x], [y, y, at, at], color=SOURCE_COLOURS[channel], linewidth=0.5 + 3 * chance,
+                solid_joinstyle="round", alpha=0.75, zorder=1,
+            )  # fmt: skip
+
+
+# Policies
+
+
+@_styled
+def effects(results: Results, table: Mapping[str, Sequence[findings.Effect]] | None = None) -> Figure:
+    """Paired effects of every policy: mean, 95 % Monte Carlo interval (thick), 5-95 % of replicates (thin), price."""
+    table = findings.effects(results) if table is None else table
+    measures = [measure for measure in findings.measures(results) if measure.key in table]
+    measures = [m for m in measures if m.key != "small"][:4]
+    prices = findings.prices(results)
+    order = sorted(range(len(table["coverage"])), key=lambda at: -table["coverage"][at].mean)
+    left, right = 2.3, 1.2 if prices else 0.2
+    picture, axes = panels(
+        WIDTH, 0.34 * len(order) + 1.15, 1, len(measures), (left, right + 0.45, 0.55, 0.45), (0.6, 0.2), sharey=True
+    )
+    for panel, measure in zip(axes[0], measures, strict=True):
+        _effect_panel(panel, results, measure, [table[measure.key][at] for at in order])
+    names = [shortened(table["coverage"][at].title, left - 0.15, 8.5) for at in order]
+    axes[0, 0].set_yticks(range(len(order)), names, fontsize=8.5)
+    axes[0, 0].set_ylim(len(order) - 0.5, -0.6)
+    if prices:
+        _price_column(axes[0, -1], results, [prices[table["coverage"][at].policy] for at in order])
+    return picture
+
+
+def _effect_panel(
+    panel: Axes, results: Results, measure: findings.Measure, rows: Sequence[findings.Effect]
+) -> None:
+    colours = {1: BLUE, -1: VERMILION, 0: GREY}
+    for y, row in enumerate(rows):
+        colour = colours[row.sign]
+        panel.plot([row.q05, row.q95], [y, y], color=colour, linewidth=1.2, solid_capstyle="butt")
+        if np.isfinite(row.low):
+            panel.plot([row.low, row.high], [y, y], color=colour, linewidth=6, solid_capstyle="butt", alpha=0.9)
+        panel.plot(row.mean, y, "o", color="white", markeredgecolor=colour, markersize=4.5, zorder=4)
+        panel.annotate(
+            signed(row.mean, measure.digits) if abs(row.mean) < 1000 else _grouped_signed(row.mean), (1.03, y),
+            xycoords=("axes fraction", "data"), fontsize=SMALL, va="center", color=colour if row.sign else INK,
+            annotation_clip=False,
+        )  # fmt: skip
+    panel.axvline(0, color=INK, linewidth=0.8, zorder=0)
+    panel.margins(x=0.08)
+    tidy(panel, "x")
+    panel.locator_params(axis="x", nbins=3)
+    panel.xaxis.set_major_formatter(lambda value, _: _grouped_signed(value) if abs(value) >= 1000 else _short(value))
+    panel.set_xlabel(measure.unit, fontsize=SMALL)
+    panel.tick_params(axis="x", labelsize=SMALL)
+    words = _measure_words(results, measure)
+    panel.set_title("\n".join(shortened(line, 2.0, 8.5) for line in words), fontweight="bold", fontsize=8.5)
+
+
+def _measure_words(results: Results, measure: findings.Measure) -> tuple[str, str]:
+    known = results.scenario.technologies
+    what, _, when = measure.label.partition(", ")
+    if what in known.id:
+        what = known.name[known.id.index(what)]
+    words = what[0].upper() + what[1:].removesuffix(" membership")
+    return words, when
+
+
+def _grouped_signed(value: float) -> str:
+    return ("+" if value > 0 else "") + grouped(value)
+
+
+def _short(value: float) -> str:
+    return f"{value:g}".replace("-", "\u2212")
+
+
+PRICE_WORDS = {
+    "better": "more for less", "worse": "less for more", "unclear": "no clear change",
+}  # fmt: skip
+
+
+def _price_column(panel: Axes, results: Results, rows: Sequence[findings.Price]) -> None:
+    """Words at the right: what a percentage point of coverage costs, or saves."""
+    for y, row in enumerate(rows):
+        told = {"costs": f"{figure(row.value)} for one more", "saves": f"{figure(row.value)} for one less"}
+        panel.annotate(
+            told.get(row.kind) or PRICE_WORDS[row.kind], (1.0, y), xytext=(44, 0), textcoords="offset points",
+            xycoords=("axes fraction", "data"), fontsize=SMALL, va="center", annotation_clip=False,
+        )  # fmt: skip
+    panel.annotate(
+        f"Million {results.scenario.currency}\na point of coverage".strip(), (1.0, 1.0), xytext=(44, 6),
+        textcoords="offset points", xycoords="axes fraction", fontsize=8.5, fontweight="bold", va="bottom",
+        annotation_clip=False,
+    )  # fmt: skip
+
+
+# Municipality by technology
+
+
+@_styled
+def heatmap(results: Results) -> Figure:
+    """Municipality by technology: the year by which at least half of the replicates operate it; white where fewer do."""
+    arm, scenario = results.baseline, results.scenario
+    median = findings.by_half(findings.first_operating(arm))
+    shown = np.flatnonzero(arm.focus)
+    people = arm.shared.places["population"][shown]
+    shown = shown[np.argsort(-people.astype(np.int64), kind="stable")][:ROWS_SHOWN]
+    finite = np.where(np.isfinite(median), median, scenario.steps * 1.25)
+    columns = np.argsort(finite[shown].mean(axis=0), kind="stable")
+    rows = shown[np.argsort(finite[shown].mean(axis=1), kind="stable")]
+    left, top = 1.5, 2.35
+    picture, axes = panels(WIDTH, 0.165 * len(rows) + top + 0.6, 1, 1, (left, 0.9, top, 0.6))
+    panel = axes[0, 0]
+    years = _cells(panel, scenario, median[np.ix_(rows, columns)])
+    panel.set_yticks(np.arange(len(rows)) + 0.5, [shortened(_name(arm, i), left - 0.1) for i in rows], fontsize=SMALL)
+    names = [shortened(scenario.technologies.name[k].strip('"'), top) for k in columns]
+    for at, name in enumerate(names):
+        panel.text(at + 0.35, -0.3, name, rotation=60, rotation_mode="anchor", fontsize=SMALL, ha="left", va="bottom")
+    panel.set_xlim(0, len(columns))
+    panel.set_ylim(len(rows), 0)
+    panel.set_xticks([])
+    panel.spines[:].set_visible(False)
+    panel.tick_params(length=0)
+    _year_legend(panel, years, len(columns))
+    return picture
+
+
+def _cells(panel: Axes, scenario: Any, dates: np.ndarray) -> list[tuple[str, str]]:
+    """A patch for each year's cells; years with their colours in order."""
+    calendar = scenario.instants.astype("datetime64[Y]").astype(int) + 1970
+    safe = np.where(np.isfinite(dates), dates, 0).astype(int)
+    year = np.where(np.isfinite(dates), np.where(safe == 0, -1, calendar[safe]), 0)
+    present = list(range(int(calendar[0]), int(calendar[-1]) + 1))
+    legend = [("at the start", INK)]
+    for number in (-1, *present):
+        colour = INK if number == -1 else to_hex(SHADES(0.95 - 0.9 * present.index(number) / max(len(present) - 1, 1)))
+        if number != -1:
+            legend.append((str(number), colour))
+        squares = [Outline([(x, y), (x + 0.92, y), (x + 0.92, y + 0.92), (x, y + 0.92), (x, y)])
+                   for y, x in zip(*np.nonzero(year == number), strict=True)]  # fmt: skip
+        if squares:
+            panel.add_patch(PathPatch(Outline.make_compound_path(*squares), facecolor=colour, linewidth=0))
+    return legend
+
+
+def _year_legend(panel: Axes, years: Sequence[tuple[str, str]], columns: int) -> None:
+    """Years and their colours in a line below."""
+    width = columns / (len(years) + 1)
+    low = panel.get_ylim()[0]
+    for at, (words, colour) in enumerate([*years, ("not by half", "white")]):
+        panel.add_patch(
+            Rectangle((at * width, low + 0.7), width * 0.92, 0.8, facecolor=colour, edgecolor=GREY, linewidth=0.4,
+                      clip_on=False)
+        )  # fmt: skip
+        panel.text(at * width, low + 2.3, words, fontsize=SMALL, va="center")
+
+
+# Divide, product, money, ranks
+
+
+@_styled
+def divide(results: Results) -> Figure:
+    """The digital divide over the years: Gini coefficient, and the best, middle and worst off tenth."""
+    arm, scenario = results.baseline, results.scenario
+    instants = findings.yearly_instants(scenario)
+    counts = [findings.held(arm, int(t))[:, arm.focus] for t in instants]
+    times = year_of(scenario.instants)[instants]
+    picture, axes = panels(WIDTH, 3.3, 1, 2, (0.55, 1.35, 0.35, 0.4), (1.75, 0.3))
+    inequality = np.column_stack([findings.gini(count) for count in counts])
+    found = _band(axes[0, 0], times, inequality)
+    axes[0, 0].set_title("Gini coefficient of technologies operating", fontweight="bold")
+    axes[0, 0].set_ylim(0, 1.02)
+    _ends(axes[0, 0], times[-1], [(found["q50"][-1], "0: all have as many", BLUE), (found["q50"][-1], "1: one has all", BLUE)])
+    total, tenth = max(int(arm.counted.sum()), 1), max(1, round(int(arm.focus.sum()) / 10))
+    groups = {"best off tenth": slice(-tenth, None), "all": slice(None), "worst off tenth": slice(None, tenth)}
+    labels = []
+    for (name, part), colour in zip(groups.items(), (GREEN, INK, VERMILION), strict=True):
+        values = np.column_stack([np.sort(count, axis=1)[:, part].mean(axis=1) for count in counts]) / total
+        labels.append((_band(axes[0, 1], times, values, colour)["q50"][-1], name, colour))
+    axes[0, 1].set_title(f"Share of {total} technologies operating", fontweight="bold")
+    axes[0, 1].set_ylim(0, None)
+    percent_axis(axes[0, 1].yaxis)
+    _ends(axes[0, 1], times[-1], labels)
+    for panel in axes[0]:
+        year_axis(panel, float(times[0]), float(times[-1]), 6)
+        tidy(panel)
+    return picture
+
+
+@_styled
+def grp(results: Results, split: Mapping[str, float] | None = None) -> Figure:
+    """Gross regional product against the base year's: one region over the years, several at the end; its variance."""
+    arm, scenario = results.baseline, results.scenario
+    if not findings.has_economy(scenario):
+        raise ValueError("this scenario has no regression of regional product (economy.fit)")
+    values, regions = findings.product(arm), findings.focus_regions(arm)
+    base = np.asarray(arm.shared.regions["grp"])[regions]
+    change = 100 * (values / base[:, None] - 1)
+    split_room = 2.6 if split else 0.2
+    if len(regions) == 1:
+        picture, axes = panels(WIDTH, 3.2, 1, 1, (0.75, 1.0 + split_room, 0.35, 0.4))
+        x = findings.years(scenario).astype(float)
+        found = _band(axes[0, 0], x, change[:, 0])
+        year_axis(axes[0, 0], x[0], x[-1], 14)
+        tidy(axes[0, 0])
+        level = f"{_grouped_signed(round(float((values[:, 0, -1] - base[0]).mean()), 0))} billion"
+        _ends(axes[0, 0], x[-1], [(found["q50"][-1], "median", BLUE), (found["q50"][-1], f"mean {level}", BLUE)])
+        name = scenario.regions.name[int(regions[0])]
+    else:
+        picture, axes = panels(WIDTH, 0.24 * len(regions) + 0.9, 1, 1, (1.9, 0.6 + split_room, 0.35, 0.4))
+        _intervals(axes[0, 0], [scenario.regions.name[r] for r in regions], change[:, :, -1], "{:+.2f}")
+        name = f"Regions in {findings.years(scenario)[-1]}"
+    year = scenario.economy.base_year
+    axes[0, 0].set_title(f"{name}: gross regional product against {year}, % (conditional projection)", fontweight="bold")
+    axes[0, 0].axhline(0, color=INK, linewidth=0.8) if len(regions) == 1 else axes[0, 0].axvline(0, color=INK, lw=0.8)
+    if split:
+        _split_bar(picture, split)
+    return picture
+
+
+def _intervals(panel: Axes, names: Sequence[str], values: np.ndarray, form: str, size: float = SMALL) -> None:
+    """Median, 50 and 90 % of replicates of each row, the largest first; values [replicates, rows]."""
+    found = findings.bands(values)
+    order = np.argsort(-found["q50"], kind="stable")
+    for y, at in enumerate(order):
+        panel.plot([found["q05"][at], found["q95"][at]], [y, y], color=BLUE, linewidth=1.2)
+        panel.plot([found["q25"][at], found["q75"][at]], [y, y], color=BLUE, linewidth=5, alpha=0.5, solid_capstyle="butt")
+        panel.plot(found["q50"][at], y, "o", color="white", markeredgecolor=BLUE, markersize=4.5)
+        panel.annotate(
+            form.format(found["q50"][at]).replace("-", "\u2212"), (1.02, y), xycoords=("axes fraction", "data"),
+            fontsize=SMALL, va="center", annotation_clip=False,
+        )  # fmt: skip
+    panel.set_yticks(range(len(order)), [shortened(names[at], 1.75, size) for at in order], fontsize=size)
+    panel.set_ylim(len(order) - 0.4, -0.6)
+    tidy(panel, "x")
+
+
+def _split_bar(picture: Figure, split: Mapping[str, float]) -> None:
+    """A standing bar of the shares of variance, each part named."""
+    width, height = picture.get_size_inches()
+    axes = picture.add_axes((1 - 2.3 / width, 0.4 / height, 0.25 / width, 1 - 0.75 / height))
+    colours = {"coefficients": PURPLE, "parameters": ORANGE, "luck": SKY, "together": GREY}
+    low, middles, names = 0.0, [], []
+    for name, share in split.items():
+        axes.bar(0, share, bottom=low, color=colours[name], width=1)
+        middles.append(low + share / 2)
+        names.append(f"{name} {100 * share:.0f} %")
+        low += share
+    axes.set_ylim(0, max(low, 1e-9))
+    axes.set_xlim(-0.5, 0.5)
+    axes.set_axis_off()
+    axes.set_title("Variance from", fontweight="bold")
+    for y, name in zip(spread(np.array(middles), 0.07, 0.03, low - 0.03), names, strict=True):
+        axes.annotate(name, (1.15, y), xycoords=("axes fraction", "data"), fontsize=SMALL, va="center", annotation_clip=False)
+
+
+@_styled
+def spending(results: Results) -> Figure:
+    """Money paid a year by tier in the regions in focus, mean over replicates, millions of the currency."""
+    arm, scenario = results.baseline, results.scenario
+    if not findings.has_money(scenario):
+        raise ValueError("nothing costs money in this scenario (finance.cost_level is 0)")
+    years = findings.years(scenario)
+    picture, axes = panels(WIDTH, 3.4, 1, 1, (0.75, 1.9, 0.35, 0.4))
+    panel = axes[0, 0]
+    low, ends = np.zeros(len(years)), []
+    for name, words in TIER_WORDS.items():
+        mean = findings.flow(arm, name).mean(axis=0)
+        if mean.sum() <= 0:
+            continue
+        panel.bar(years, mean, bottom=low, color=TIER_COLOURS[name], width=0.82, linewidth=0)
+        ends.append((float(low[-1] + mean[-1] / 2), f"{words} {figure(mean.sum())}", TIER_COLOURS[name]))
+        low = low + mean
+    panel.set_title(f"Paid a year, million {scenario.currency}; at the right, until the end".strip(), fontweight="bold")
+    panel.set_xlim(years[0] - 0.6, years[-1] + 0.45)
+    panel.set_xticks(years[:: max(1, len(years) // 12)])
+    panel.yaxis.set_major_formatter(lambda value, _: grouped(value) if abs(value) >= 1000 else f"{value:g}")
+    tidy(panel)
+    if ends:
+        _ends(panel, years[-1] + 0.45, ends)
+    return picture
+
+
+@_styled
+def ranks(results: Results) -> Figure:
+    """The league of places by IQ-city index at the end, and of regions where there are several."""
+    arm, scenario = results.baseline, results.scenario
+    index = findings.place_index(arm)
+    shown = np.flatnonzero(arm.focus)
+    best = shown[np.argsort(-np.median(index[:, shown], axis=0), kind="stable")][:20]
+    several = len(findings.focus_regions(arm)) > 1
+    most = max(len(best), len(findings.focus_regions(arm)) if several else 0)
+    picture, axes = panels(WIDTH, 0.2 * most + 0.75, 1, 2 if several else 1, (1.85, 0.5, 0.35, 0.35), (2.4, 0.3))
+    _intervals(axes[0, 0], [_name(arm, i) for i in best], index[:, best], "{:.0f}")
+    until = findings.month(scenario, scenario.steps)
+    axes[0, 0].set_title(f"IQ-city index (0 to 120), {until}: first {len(best)} places", fontweight="bold", x=-0.5 if several else 0)
+    if several:
+        names = [scenario.regions.name[r] for r in findings.focus_regions(arm)]
+        _intervals(axes[0, 1], names, findings.region_index(arm), "{:.0f}")
+        axes[0, 1].set_title("Regions, by population", fontweight="bold", x=-0.5)
+    for panel in axes[0]:
+        panel.set_xlim(0, None)
+    return picture
+
+
+FIGURES: dict[str, Callable[..., Figure]] = {
+    "programme": programme, "technologies": technologies, "map": map, "guides": guides, "effects": effects,
+    "heatmap": heatmap, "divide": divide, "grp": grp, "spending": spending, "ranks": ranks,
+}  # fmt: skip
+"""Pictures by name, in the order of the report."""
+MAIN = ("programme", "map", "technologies", "guides", "effects", "heatmap")
+
+
+def applicable(results: Results) -> list[str]:
+    """Names of the pictures that say something about this run."""
+    without = {
+        "effects": len(results.arms) < 2,
+        "grp": not findings.has_economy(results.scenario),
+        "spending": not findings.has_money(results.scenario),
+        "map": not results.baseline.focus.any(),
+    }
+    return [name for name in FIGURES if not without.get(name, False)]
+
+
+class Plot:
+    """Pictures of a run: `results.plot.programme()` and the like; each is a matplotlib Figure."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self._kept: dict[str, Figure] = {}
+        self._texts: dict[str, str] = {}
+
+    def __getattr__(self, name: str) -> Callable[..., Figure]:
+        if name.startswith("_") or name not in FIGURES:
+            raise AttributeError(f"there is no picture {name!r}; there are: {', '.join(FIGURES)}")
+        return functools.partial(FIGURES[name], self.results)
+
+    def __dir__(self) -> list[str]:
+        return [*object.__dir__(self), *FIGURES]
+
+    def kept(self, name: str, **options: Any) -> Figure:
+        """A picture that is drawn once and kept, for files and the report."""
+        if name not in self._kept:
+            self._kept[name] = FIGURES[name](self.results, **options)
+        return self._kept[name]
+
+    def text(self, name: str, **options: Any) -> str:
+        """A kept picture as a whole SVG file."""
+        if name not in self._texts:
+            self._texts[name] = svg(self.kept(name, **options), name, alone=True)
+        return self._texts[name]
+
+
+def plot_of(results: Results) -> Plot:
+    """The pictures that these results keep, or new ones."""
+    return getattr(results, "plot", None) or Plot(results)
+
+
+def save_figures(results: Results, folder: str | Path, plot: Plot | None = None) -> list[Path]:
+    """Write every applicable picture as SVG, and the main ones as PNG (150 dots an inch); the paths written."""
+    plot, folder = plot or plot_of(results), Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in applicable(results):
+        path = folder / f"{name}.svg"
+        path.write_text(plot.text(name), encoding="utf-8", newline="\n")
+        written.append(path)
+        if name in MAIN:
+            with mpl.rc_context(STYLE):
+                plot.kept(name).savefig(folder / f"{name}.png", dpi=150)
+            written.append(folder / f"{name}.png")
+    return written
