@@ -190,7 +190,7 @@ class Region(Agent):
 
 
 class DiffusionModel(Model):
-    """One replicate of a scenario under a policy, as a Mesa model; `rng` is the seed of its keyed draws.
+    """One replicate of a scenario under a policy, as a Mesa model; `rng` seeds its draws (None: the scenario's seed).
 
     The same scenario, seed, policy and replicate give the events of `sim.run`. Agent and model reporters are Mesa's:
     attribute names, functions or [function, arguments]; they are collected at the start and after every step, beside
@@ -200,17 +200,18 @@ class DiffusionModel(Model):
     def __init__(
         self,
         scenario: Scenario | str | Path,
-        rng: int = 1,
+        rng: int | None = 1,
         policy: str | None = None,
         replicate: int = 0,
         *,
         model_reporters: Mapping[str, Any] | None = None,
         agent_reporters: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(rng=int(rng))
-        self.policy = policy or BASELINE
         whole = scenario if isinstance(scenario, Scenario) else load(scenario)
-        self.simulation = Simulation(whole.arm(policy), int(rng), int(replicate))
+        seed = whole.seed if rng is None else int(rng)
+        super().__init__(rng=seed)
+        self.policy = policy or BASELINE
+        self.simulation = Simulation(whole.arm(policy), seed, int(replicate))
         self._registered = 0
         shape = self.simulation.shared.shape
         self._places = [Municipality(self, i) for i in range(shape[0])]
