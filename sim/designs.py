@@ -52,7 +52,7 @@ class Factor:
         else:
             found = self.low + np.asarray(unit) * (self.high - self.low)
         found = np.clip(found, self.low, self.high)
-        return [int(round(x)) for x in found] if self.whole else [float(x) for x in found]
+        return [round(x) for x in found] if self.whole else [float(x) for x in found]
 
     def grid(self, levels: int) -> list[Any]:
         """All levels, or so many evenly spaced values of the range; whole numbers once each."""
@@ -125,7 +125,7 @@ def factors_of(scenario: Scenario, given: Mapping[str, Any]) -> tuple[Factor, ..
 def _check_key(key: str) -> None:
     """Refuse what is the same for a whole study, such as its end or its seed."""
     sections = (*POLICY_KEYS, "parameters")
-    if key.split(".")[0] not in sections:
+    if key.partition(".")[0] not in sections:
         raise _refused(key, "cannot be varied in a study", ", ".join(sections), nearest(key, _known_keys()))
 
 

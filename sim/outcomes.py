@@ -123,7 +123,7 @@ def _share_names(scenario: Scenario) -> list[str]:
 
 
 def default_measures(scenario: Scenario) -> Measures:
-    """Coverage, people served, index, each technology with a target, and spending, at the targets' dates and the end."""
+    """Coverage, people, index, technologies with a target, and spending, at the targets' dates and the end."""
     targets = scenario.targets.values()
     dates = [target.date or target.before for target in targets]
     steps = {scenario.step_of(date) for date in dates if date is not None} | {scenario.steps}
@@ -147,7 +147,7 @@ def chosen_measures(scenario: Scenario, names: Sequence[str] | None, dates: Sequ
     return Measures(tuple(names) if names else default.names, instants)
 
 
-def step_at(scenario: Scenario, date: str | np.datetime64) -> int:
+def step_at(scenario: Scenario, date: str) -> int:
     """The step of a date within the scenario. Raises InputError."""
     allowed = f"{label(scenario, 0)} to {label(scenario, scenario.steps)}"
     try:

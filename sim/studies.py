@@ -1,4 +1,4 @@
-"""What does a study compute? Runs, each a design point under a policy arm with a replicate's luck, and their figures."""
+"""What does a study compute? Runs: a design point, a policy arm and a replicate's luck, and their figures."""
 
 from __future__ import annotations
 
