@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -30,23 +31,13 @@ def calibrate() -> None:
 @calibrate.command()
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("--form", type=click.Choice(["linear", "loglog", "best"]), default="linear", show_default=True)
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the fit to this file."
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the fit to this file.")
 @click.option("--json", "machine", is_flag=True, help="Print JSON instead of words.")
-@click.option(
-    "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures (HTML)."
-)
-@click.option(
-    "--columns", help="y,x1,x2[,name] of the table; default: grp_bln,industry_bln,urban_population."
-)
+@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures (HTML).")
+@click.option("--columns", help="y,x1,x2[,name] of the table; default: grp_bln,industry_bln,urban_population.")
 @click.option("--units", help='Units of y, x1 and x2, such as "bln KZT,bln KZT,persons".')
-@click.option(
-    "--draws", type=click.IntRange(100, 100_000), default=1000, show_default=True, help="Bootstrap draws."
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the bootstrap."
-)
+@click.option("--draws", type=click.IntRange(100, 100_000), default=1000, show_default=True, help="Bootstrap draws.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the bootstrap.")
 def grp(
     table: Path,
     *,
@@ -76,6 +67,81 @@ def grp(
         click.echo(f"wrote {page}", err=True)
     result = json.dumps(grp_report.as_json(fitted), ensure_ascii=False, indent=1) if machine else None
     click.echo(result or grp_report.in_words(fitted))
+
+
+@calibrate.command()
+@click.argument("source", metavar="SCENARIO")
+@click.argument("settings", nargs=-1, metavar="[KEY=VALUE | KEY=LOW:HIGH]...")
+@click.option("--use", multiple=True, metavar="NAME", help="Use this target too, whatever the scenario says.")
+@click.option("--with-plan", is_flag=True, help="Use plans as if they had come true.")
+@click.option(
+    "-n",
+    "--draws",
+    type=click.IntRange(1000, 10_000_000),
+    default=131_072,
+    show_default=True,
+    help="Draws to simulate.",
+)
+@click.option(
+    "--keep", type=click.IntRange(10, 100_000), default=1000, show_default=True, help="Posterior draws in the fit."
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Seed of all chance.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads [default: all cores].")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the fit to this file.")
+@click.option("--json", "machine", is_flag=True, help="Print JSON instead of words.")
+@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures (HTML).")
+def targets(
+    source: str,
+    *,
+    settings: tuple[str, ...],
+    use: tuple[str, ...],
+    with_plan: bool,
+    draws: int,
+    keep: int,
+    seed: int,
+    threads: int | None,
+    output: Path | None,
+    machine: bool,
+    page: Path | None,
+) -> None:
+    """Fit parameters to the targets of SCENARIO: which of their plausible values agree with what was observed.
+
+    KEY=LOW:HIGH searches another range, or one more parameter; KEY=VALUE changes the scenario.
+    """
+    from calibration.targets import as_json, calibrate, in_words, write_fit
+    from sim.cli import announce_compilation, load_scenario
+
+    ranges = {key: limits for key, limits in map(_range, settings) if limits}
+    scenario = load_scenario(source, [text for text in settings if not _range(text)[1]])
+    announce_compilation()
+    with click.progressbar(length=draws, label="Simulating draws", file=sys.stderr) as bar:
+        done = 0
+
+        def tell(now: int, _: int) -> None:
+            nonlocal done
+            bar.update(now - done)
+            done = now
+
+        fitted = calibrate(scenario, draws, seed, use, with_plan, ranges, keep, threads, tell)
+    if output:
+        write_fit(fitted, output)
+        click.echo(f"wrote {output}", err=True)
+    if page:
+        from calibration.targets_page import write_page
+
+        write_page(fitted, page)
+        click.echo(f"wrote {page}", err=True)
+    click.echo(json.dumps(as_json(fitted), ensure_ascii=False, indent=1) if machine else in_words(fitted))
+
+
+def _range(text: str) -> tuple[str, tuple[float, float] | None]:
+    """The key and limits of `key=low:high`; no limits for anything else."""
+    key, _, value = text.partition("=")
+    low, mark, high = value.partition(":")
+    try:
+        return key.strip(), (float(low), float(high)) if mark else None
+    except ValueError:
+        return key.strip(), None
 
 
 def _listed(value: str | None, option: str, fewest: int, most: int) -> list[str]:

@@ -19,7 +19,7 @@ from sim.tables import InputError, Problem, nearest
 
 CHUNK = 4096
 DECADE = 10.0
-"""A range whose ends differ by this factor or more says the magnitude only: it is uniform in the logarithm."""
+"""A range whose ends differ by this factor or more is about magnitude: the prior is even in the logarithm."""
 CHOSEN = ("diffusion", "platform", "mandates")
 UNSEEN = ("platform.cost_cut",)
 """Keys of these sections that act through money alone, and are varied only when asked for."""
@@ -27,18 +27,24 @@ UNSEEN = ("platform.cost_cut",)
 
 @dataclass(frozen=True)
 class Prior:
-    """Plausible ranges: independent, uniform, or uniform in the logarithm where `logarithmic`; arrays [P]."""
+    """Plausible ranges, independent: half of the mass from `low` to `middle`, half from there to `high`; arrays [P].
+
+    Within each half it is even, or even in the logarithm where `logarithmic`. `middle` is the value that was assumed.
+    """
 
     keys: tuple[str, ...]
     low: np.ndarray
+    middle: np.ndarray
     high: np.ndarray
     logarithmic: np.ndarray
 
     def values(self, unit: np.ndarray) -> np.ndarray:
-        """Parameters float64[m, P] at places in the range, 0 to 1: the scale on which all of them are uniform."""
-        safe = np.where(self.logarithmic, self.low, 1.0)
-        ratio = np.where(self.logarithmic, self.high / safe, 1.0)
-        return np.where(self.logarithmic, safe * ratio**unit, self.low + (self.high - self.low) * unit)
+        """Parameters float64[m, P] at quantiles of the prior, 0 to 1: the scale on which all of them are uniform."""
+        lower = unit < 0.5
+        start, stop = np.where(lower, self.low, self.middle), np.where(lower, self.middle, self.high)
+        within = np.where(lower, 2.0 * unit, 2.0 * unit - 1.0)
+        ratio = np.where(self.logarithmic, stop / np.where(start > 0, start, 1.0), 1.0)
+        return np.where(self.logarithmic, start * ratio**within, start + (stop - start) * within)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Aim:
     words: str
 
     def distance(self, series: np.ndarray) -> np.ndarray:
-        """Municipalities too many (above 0) or missing (below 0), where it is nearest: float64[rows]; series [rows, T + 1]."""
+        """Municipalities too many (above 0) or missing (below 0), at the nearest instant: [m]; series [m, T + 1]."""
         part = series[:, self.first : self.last + 1]
         off = np.where(part < self.low, part - self.low, np.where(part > self.high, part - self.high, 0.0))
         return np.asarray(np.take_along_axis(off, np.abs(off).argmin(axis=1)[:, None], axis=1)[:, 0])
@@ -77,7 +83,6 @@ class Study:
     overrides: Mapping[str, float]
     exact_cut: str
     municipalities: int
-    places: tuple[str, ...]
 
     @property
     def used(self) -> tuple[Aim, ...]:
@@ -125,7 +130,10 @@ def operating(arm: Arm, technology: int) -> np.ndarray:
 
 
 def study(
-    scenario: Scenario, use: Iterable[str] = (), with_plan: bool = False, ranges: Mapping[str, tuple[float, float]] | None = None,
+    scenario: Scenario,
+    use: Iterable[str] = (),
+    with_plan: bool = False,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
     to_end: bool = False,
 ) -> Study:
     """The study of a scenario's targets: those it says to use, those named in `use`, plans if asked for.
@@ -143,9 +151,7 @@ def study(
     cut, kept, overrides, why = _cut(scenario, aims, prior.keys)
     cut = dataclasses.replace(cut, steps=last)
     aims = tuple(dataclasses.replace(aim, technology=kept.index(aim.technology)) for aim in aims)
-    return Study(
-        scenario.name, cut, structure(cut), prior, aims, overrides, why, municipalities, scenario.places.name
-    )  # fmt: skip
+    return Study(scenario.name, cut, structure(cut), prior, aims, overrides, why, municipalities)
 
 
 def _aims(scenario: Scenario, use: set[str], with_plan: bool, municipalities: int) -> tuple[Aim, ...]:
@@ -211,8 +217,19 @@ def _prior(scenario: Scenario, aims: Sequence[Aim], ranges: dict[str, tuple[floa
             scenario.override({key: end})  # refuses what the scenario could not hold
     chosen |= ranges
     low, high = np.array(list(chosen.values())).T
-    safe = np.where(low > 0, low, 1.0)
-    return Prior(tuple(chosen), low, high, (low > 0) & (high / safe >= DECADE))
+    logarithmic = (low > 0) & (high / np.where(low > 0, low, 1.0) >= DECADE)
+    assumed = np.array([_value(scenario, key) for key in chosen])
+    centre = np.where(logarithmic, np.sqrt(np.abs(low * high)), (low + high) / 2)
+    middle = np.where((low < assumed) & (assumed < high), assumed, centre)
+    return Prior(tuple(chosen), low, middle, high, logarithmic)
+
+
+def _value(scenario: Scenario, key: str) -> float:
+    """What the scenario holds under a dotted key."""
+    section, _, name = key.partition(".")
+    if section == "mandates":
+        return scenario.mandates[int(name.partition(".")[0])].rate
+    return float(getattr(getattr(scenario, section), name))
 
 
 def _known(scenario: Scenario) -> dict[str, Parameter]:

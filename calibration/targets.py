@@ -33,7 +33,7 @@ ERRORS = 3.0
 
 @dataclass(frozen=True)
 class Accepted:
-    """What is left of the prior: places in the ranges float64[m, P], weights [m], distances from used targets [m, J]."""
+    """What is left of the prior: places in the ranges float64[m, P], weights [m], distances [m, J]."""
 
     raw: np.ndarray
     weight: np.ndarray
@@ -193,15 +193,14 @@ def learned(task: Study, accepted: Accepted, seed: int) -> tuple[Learning, ...]:
         again[at] = _moments(adjusted(accepted.raw[rows], accepted.distance[rows], weight), weight)
     error = again.std(axis=0, ddof=1)
     bounds = task.prior.values(_quantiles(accepted.unit, accepted.weight, (0.05, 0.5, 0.95)))
-    found = []
-    for at, key in enumerate(task.prior.keys):
-        low, median, high = (float(value) for value in bounds[:, at])
-        limits = (float(task.prior.low[at]), float(task.prior.high[at]))
-        scale = "logarithmic" if task.prior.logarithmic[at] else "linear"
-        found.append(
-            Learning(key, limits, scale, median, low, high, *(float(x) for pair in zip(point[:, at], error[:, at]) for x in pair))
-        )
-    return tuple(found)
+    figures = np.vstack([bounds, point[:1], error[:1], point[1:], error[1:]]).T.tolist()
+    limits = np.column_stack([task.prior.low, task.prior.high]).tolist()
+    scales = ["logarithmic" if mark else "linear" for mark in task.prior.logarithmic]
+    return tuple(
+        Learning(key, (low, high), scale, median=row[1], low=row[0], high=row[2], shrinkage=row[3],
+                 shrinkage_error=row[4], shift=row[5], shift_error=row[6])
+        for key, (low, high), scale, row in zip(task.prior.keys, limits, scales, figures, strict=True)
+    )  # fmt: skip
 
 
 def _moments(unit: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -229,7 +228,9 @@ def bands(task: Study, unit: np.ndarray, first: int, seed: int, threads: int | N
     return np.quantile(np.concatenate(series), (0.05, 0.25, 0.5, 0.75, 0.95), axis=0)
 
 
-def simulated_ranks(task: Study, n: int, tests: int, seed: int, draws: int = 99, threads: int | None = None) -> np.ndarray:
+def simulated_ranks(
+    task: Study, n: int, tests: int, seed: int, draws: int = 99, threads: int | None = None
+) -> np.ndarray:
     """Simulation-based calibration: ranks int64[tests, P] of a known truth among `draws` posterior draws.
 
     Truths come from the prior, each is simulated, and what came out replaces the used targets. Ranks 0 to `draws` are
@@ -300,8 +301,8 @@ def notes(fit: TargetsFit) -> list[str]:
     found = [f"Targets used: {used}. Of {fit.n} draws from the plausible ranges {fit.accepted.hits} met them exactly."]
     if fit.accepted.tolerance:
         found.append(
-            f"Too few met them: the {kept} nearest were kept, up to {fit.accepted.tolerance:.3g} municipalities off, and "
-            "adjusted by regression on the distance. The posterior is approximate."
+            f"Too few met them: the {kept} nearest were kept, up to {fit.accepted.tolerance:.3g} municipalities off, "
+            "and adjusted by regression on the distance. The posterior is approximate."
         )
     learnt, moved, nothing = (fit.of(verdict) for verdict in ("learnt", "moved", "nothing"))
     found.append(
@@ -319,8 +320,9 @@ def notes(fit: TargetsFit) -> list[str]:
             word = "A plan" if aim.kind == "plan" else "A target"
             found.append(f"{word} not used, so a prediction: {aim.name} ({aim.words}) has probability {share:.0f} %.")
     found += [
-        "Ranges with ends a factor of 10 or more apart are searched evenly in the logarithm, others evenly. Parameters "
-        "of the network keep the scenario's values.",
+        "Prior: half of it from the lower end of the plausible range to the value assumed, half from there to the "
+        "upper end, each evenly (in the logarithm where the ends are a factor of 10 or more apart). Parameters of the "
+        "network keep the scenario's values.",
         study_.exact_cut,
     ]
     return found
