@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
@@ -135,41 +137,68 @@ def signed(value: float, digits: int = 1) -> str:
     return (text[1:] if float(text) == 0 else text).replace("-", "\u2212")
 
 
-def text_width(text: str, size: float = SMALL) -> float:
-    """How wide a text is, inches."""
-    renderer = RendererAgg(1, 1, 72)
-    return float(renderer.get_text_width_height_descent(text, FontProperties(size=size), False)[0]) / 72
+@functools.lru_cache(maxsize=4096)
+def _advance(letter: str, size: float, bold: bool) -> float:
+    """How wide one letter is, inches."""
+    properties = FontProperties(size=size, weight="bold" if bold else "normal")
+    return float(RendererAgg(1, 1, 72).get_text_width_height_descent(letter * 8, properties, False)[0]) / 8 / 72
 
 
-def shortened(text: str, width: float, size: float = SMALL) -> str:
+def text_width(text: str, size: float = SMALL, bold: bool = False) -> float:
+    """How wide a text is, inches (without kerning)."""
+    return sum(_advance(letter, size, bold) for letter in text)
+
+
+def shortened(text: str, width: float, size: float = SMALL, bold: bool = False) -> str:
     """A name that fits into so many inches: without what stands in brackets, then cut at a word."""
-    renderer, properties = RendererAgg(1, 1, 72), FontProperties(size=size)
-
-    def fits(words: str) -> bool:
-        return bool(renderer.get_text_width_height_descent(words, properties, False)[0] <= 72 * width)
-
-    if fits(text):
+    if text_width(text, size, bold) <= width:
         return text
-    words = re.sub(r"\s*\([^)]*\)", "", text).split()
-    if fits(" ".join(words)):
-        return " ".join(words)
-    while len(words) > 1 and not fits(" ".join(words) + "…"):
+    words = re.sub(r"\s*\([^)]*\)", "", text).split() or text.split()
+    whole = len(words)
+    while len(words) > 1 and text_width(_cut(words, whole), size, bold) > width:
         words.pop()
-    while words[-1].lower() in ("and", "of", "for", "in", "on", "the", "with", "to", "by") and len(words) > 1:
+    while words[-1].lower() in _JOINING and 1 < len(words) < whole:
         words.pop()
-    line = " ".join(words) + "…"
-    while len(line) > 2 and not fits(line):
+    line = _cut(words, whole)
+    while len(line) > 2 and text_width(line, size, bold) > width:
         line = line[:-2] + "…"
     return line
 
 
-def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
-    """Positions as near as can be to the wanted ones (least squares), at least `gap` apart, from low to high."""
-    from scipy.optimize import isotonic_regression
+_JOINING = frozenset(("and", "of", "for", "in", "on", "the", "with", "to", "by", "from", "at"))
 
+
+def _cut(words: Sequence[str], whole: int) -> str:
+    return " ".join(words) + ("…" if len(words) < whole else "")
+
+
+def wrapped(text: str, width: float, size: float = SMALL, bold: bool = False, lines: int = 2) -> str:
+    """A text in at most so many lines of so many inches."""
+    words, found = text.split(), []
+    while words and len(found) < lines - 1:
+        used = 1
+        while used < len(words) and text_width(" ".join(words[: used + 1]), size, bold) <= width:
+            used += 1
+        found.append(" ".join(words[:used]))
+        words = words[used:]
+    return "\n".join([*found, shortened(" ".join(words), width, size, bold)] if words else found)
+
+
+def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
+    """Positions as near as can be to the wanted ones (least squares), at least `gap` apart, from low to high.
+
+    Pool adjacent violators: neighbours that would come too near share their mean.
+    """
     order = np.argsort(wanted, kind="stable")
     steps = np.arange(len(wanted)) * gap
-    placed = isotonic_regression(wanted[order] - steps).x if len(wanted) else np.zeros(0)
+    pools: list[tuple[float, int]] = []
+    for value in wanted[order] - steps:
+        mean, count = float(value), 1
+        while pools and pools[-1][0] > mean:
+            before, number = pools.pop()
+            mean, count = (mean * count + before * number) / (count + number), count + number
+        pools.append((mean, count))
+    placed = np.repeat([mean for mean, _ in pools], [count for _, count in pools])
     placed = np.clip(placed, low, max(low, high - gap * (len(wanted) - 1))) + steps
     result = np.empty(len(wanted))
     result[order] = placed
@@ -201,10 +230,12 @@ def place_labels(
     avoid: np.ndarray | None = None,
     reach: Sequence[float] = (8, 14, 22, 32, 44, 58, 74, 92),
     size: float = 8,
+    dots_wide: np.ndarray | None = None,
 ) -> None:
     """Write names beside points where nothing else stands, the first rows first; drop what finds no room.
 
-    points [n, 2] in the units of the axes; avoid [m, 2]: further points that no name may cover; reach: pixels.
+    points [n, 2] in the units of the axes; avoid [m, 2]: further points that no name may cover; reach: pixels;
+    dots_wide [n]: how wide the points are, pixels.
     """
     picture = axes.get_figure(root=True)
     canvas = FigureCanvasAgg(picture)
@@ -213,21 +244,22 @@ def place_labels(
     axes.apply_aspect()
     axes.get_xlim()
     dots = axes.transData.transform(points)
-    taken = [_box(x, y, 10, 10) for x, y in dots]
+    wide = np.full(len(points), 10.0) if dots_wide is None else np.maximum(dots_wide, 4.0)
+    taken = [_box(x, y, w, w) for (x, y), w in zip(dots, wide, strict=True)]
     taken += [_box(x, y, 2, 2) for x, y in axes.transData.transform(avoid)] if avoid is not None else []
     frame = axes.get_window_extent().extents
     renderer = canvas.get_renderer()
     for row in rows:
         text = axes.annotate(names[row], points[row], fontsize=size, ha="center", va="center", zorder=4)
         box = text.get_window_extent(renderer)
-        spot = _free_spot(dots[row], (box.width + 4, box.height + 2), np.array(taken), frame, reach)
+        spot = _free_spot(dots[row], (box.width + 4, box.height + 2), np.array(taken), frame, [r + wide[row] / 2 - 5 for r in reach])
         if spot is None:
             text.remove()
             continue
         x, y, radius = spot
         taken.append(_box(x, y, box.width + 4, box.height + 2))
         text.set_position(tuple(axes.transData.inverted().transform((x, y))))
-        if radius > 12:
+        if radius > 12 + wide[row] / 2:
             ends = axes.transData.inverted().transform([dots[row], _edge(dots[row], taken[-1])])
             axes.plot(*ends.T, color=GREY, linewidth=0.6, zorder=1.5)
 

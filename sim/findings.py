@@ -104,7 +104,7 @@ class Guidance:
 def guidance(arm: Arm, technology: int) -> Guidance:
     """Chance over replicates that a place's first adoption of a technology is attributed to each guide, by channel."""
     events = arm.batch.events
-    chosen = events[(events["technology"] == technology) & (events["guide"] >= 0) & (events["spell"] == 0)]
+    chosen = events[(events["technology"] == technology) & (events["guide"] >= 0) & (events["spell"] == 1)]
     count = len(arm.focus)
     key = (chosen["source"].astype(np.int64) * count + chosen["guide"]) * count + chosen["place"]
     pairs, number = np.unique(key, return_counts=True)
@@ -281,7 +281,7 @@ def measures(results: Results) -> list[Measure]:
     if any(name == "small" for name in results.baseline.measures()):
         found.append(Measure("small", f"coverage of small places, {last}", "percentage points", 1))
     if has_money(scenario):
-        found.append(Measure("money", f"public money to {last}", f"million {scenario.currency}".strip(), 0))
+        found.append(Measure("money", f"public money, until {last}", f"million {scenario.currency}".strip(), 0))
     if has_economy(scenario):
         found.append(Measure("grp", f"regional product, {years(scenario)[-1]}", "%", 3))
     return found

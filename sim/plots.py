@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
@@ -24,7 +23,6 @@ from sim.drawing import (
     GREY,
     INK,
     ORANGE,
-    PALE,
     PURPLE,
     SCALE,
     SKY,
@@ -43,6 +41,7 @@ from sim.drawing import (
     svg,
     text_width,
     tidy,
+    wrapped,
     year_axis,
     year_of,
 )
@@ -106,19 +105,17 @@ def programme(results: Results, arms: bool = True) -> Figure:
     """Share of focus municipalities in each targeted technology: median, 50 and 90 % bands, targets, arms."""
     arm, scenario = results.baseline, results.scenario
     chosen: list[int | None] = list(findings.headline(scenario)) or [None]
-    picture, axes = panels(WIDTH, 3.9 * len(chosen), len(chosen), 1, (0.6, 1.9, 0.35, 0.4), (0.3, 0.55))
+    picture, axes = panels(WIDTH, 3.9 * len(chosen), len(chosen), 1, (0.6, 2.1, 0.35, 0.4), (0.3, 0.55))
     times = year_of(scenario.instants)
     keep = _thin(times)
     for panel, technology in zip(axes[:, 0], chosen, strict=True):
         values = findings.coverage(arm) if technology is None else findings.one(arm, technology)
-        found = _band(panel, times[keep], values[:, keep])
+        _band(panel, times[keep], values[:, keep])
         title = "Coverage: technologies operating" if technology is None else scenario.technologies.name[technology]
         panel.set_title(f"{title}, share of {int(arm.focus.sum())} municipalities", fontweight="bold")
         _frame(panel, times)
-        labels = [(found["q50"][-1], "median, with bands of", BLUE), (found["q50"][-1], "50 and 90 % of replicates", BLUE)]
-        if arms and technology is not None:
-            labels += _other_arms(panel, results, technology, times, values)
-        _ends(panel, times[-1], labels)
+        others = _other_arms(panel, results, technology, times, values) if arms and technology is not None else []
+        _key(panel, results.replicates, others)
         if technology is not None:
             _targets(panel, results, technology, times)
     return picture
@@ -138,21 +135,39 @@ def _ends(panel: Axes, x: float, labels: Sequence[tuple[float, str, str]]) -> No
 
 def _other_arms(
     panel: Axes, results: Results, technology: int, times: np.ndarray, base: np.ndarray
-) -> list[tuple[float, str, str]]:
-    """Thin lines of the policies that differ most from the baseline, each named where it does."""
+) -> list[tuple[str, str]]:
+    """Thin lines of the three policies whose median differs most from the baseline; titles and colours."""
     differing = []
     for name, arm in results.arms.items():
         if arm is not results.baseline and technology < len(arm.counted):
-            mean = findings.bands(findings.one(arm, technology))["q50"]
-            gap = np.abs(mean - np.median(base, axis=0))
-            if gap.max() >= 0.03:
-                differing.append((gap.max(), int(gap.argmax()), arm.title or name, mean))
-    differing.sort(key=lambda found: -found[0])
-    ends = []
-    for (_, _, title, mean), colour in zip(differing[:3], (VERMILION, GREEN, PURPLE), strict=False):
-        panel.plot(times, mean, color=colour, linewidth=0.9, linestyle=(0, (4, 1.5)))
-        ends.append((float(mean[-1]), shortened(title, 1.7), colour))
-    return ends
+            median = np.median(findings.one(arm, technology), axis=0)
+            differing.append((np.abs(median - np.median(base, axis=0)).max(), arm.title or name, median))
+    differing = sorted((row for row in differing if row[0] >= 0.03), key=lambda row: -row[0])[:3]
+    for (_, _, median), colour in zip(differing, (VERMILION, GREEN, PURPLE), strict=False):
+        panel.plot(times, median, color=colour, linewidth=1.1, linestyle=(0, (4, 1.5)))
+    return [(row[1], colour) for row, colour in zip(differing, (VERMILION, GREEN, PURPLE), strict=False)]
+
+
+def _key(panel: Axes, replicates: int, others: Sequence[tuple[str, str]]) -> None:
+    """At the right of a panel: what the bands and the thin lines are, each beside a piece of it."""
+    inch = 1 / (panel.get_position().width * WIDTH)
+    y, step = 0.82, 0.062
+    for low, high, alpha in ((0.0, 3.0, 0.16), (0.75, 2.25, 0.3)):
+        patch = Rectangle((1 + 0.15 * inch, y - (high - 0.6) * step), 0.2 * inch, (high - low) * step, color=BLUE, alpha=alpha,
+                          linewidth=0, transform=panel.transAxes, clip_on=False)  # fmt: skip
+        panel.add_patch(patch)
+    panel.plot([1 + 0.15 * inch, 1 + 0.35 * inch], [y - 0.9 * step] * 2, color=BLUE, linewidth=1.6, clip_on=False,
+               transform=panel.transAxes)  # fmt: skip
+    for at, words in enumerate(("90 % of replicates", f"median of {replicates}", "50 % of replicates")):
+        height = y - (-0.2, 0.9, 1.75)[at] * step
+        panel.text(1 + 0.42 * inch, height, words, fontsize=SMALL, color=BLUE, va="center", transform=panel.transAxes)
+    y -= 4.2 * step
+    for title, colour in others:
+        panel.plot([1 + 0.15 * inch, 1 + 0.35 * inch], [y, y], color=colour, linewidth=1.1, linestyle=(0, (4, 1.5)),
+                   clip_on=False, transform=panel.transAxes)  # fmt: skip
+        panel.text(1 + 0.42 * inch, y, wrapped(title, 1.6), fontsize=SMALL, color=colour, va="center",
+                   transform=panel.transAxes)  # fmt: skip
+        y -= 2 * step
 
 
 def _targets(panel: Axes, results: Results, technology: int, times: np.ndarray) -> None:
@@ -161,27 +176,26 @@ def _targets(panel: Axes, results: Results, technology: int, times: np.ndarray) 
     for verdict in findings.verdicts(results):
         if verdict.target.technology != results.scenario.technologies.id[technology]:
             continue
-        x, middle = times[verdict.instant], (verdict.low + verdict.high) / 2
+        x, middle = float(times[verdict.instant]), (verdict.low + verdict.high) / 2
         plan = verdict.target.kind == "plan"
         words = f"{'planned' if plan else 'observed'}: {_range(verdict.low, verdict.high, members)}"
         if verdict.target.date is None:
             first = max(times[0], x - 0.22 * (times[-1] - times[0]))
             panel.hlines(middle, first, x, color=INK, linewidth=1.2, linestyle=":")
             panel.plot(x, middle, marker="<", color=INK, markersize=5, zorder=5)
-            _note(panel, first, middle, f"{words}, before {int(np.ceil(x - 1e-6))}", "right")
+            _note(panel, x, middle, f"{words}, before {findings.month(results.scenario, verdict.instant)}")
             continue
         panel.vlines(x, verdict.low, verdict.high, color=INK, linewidth=2.2, zorder=5)
         face = "white" if plan else INK
         panel.plot(x, middle, marker="D" if plan else "o", color=INK, markerfacecolor=face, markersize=6, zorder=6)
-        _note(panel, x, middle, words, "left" if middle < 0.9 else "left", below=middle >= 0.9)
+        _note(panel, x, middle, f"{words}, {findings.month(results.scenario, verdict.instant)}", below=middle >= 0.9)
 
 
-def _note(panel: Axes, x: float, y: float, text: str, side: str, below: bool = False) -> None:
-    """Words beside a mark; `side` says on which side of it the text ends or begins."""
-    shift = (8 if side == "left" else -5, -11 if below else 0)
+def _note(panel: Axes, x: float, y: float, text: str, below: bool = False) -> None:
+    """Words at the right of a mark, or below it where the mark is at the top."""
     panel.annotate(
-        text, (x, y), xytext=shift, textcoords="offset points", fontsize=SMALL, ha=side, va="center", zorder=7,
-        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
+        text, (x, y), xytext=(8, -11 if below else 0), textcoords="offset points", fontsize=SMALL, ha="left", va="center",
+        zorder=7, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
 
 
@@ -202,10 +216,10 @@ def technologies(results: Results) -> Figure:
     tech = scenario.technologies
     domains = list(dict.fromkeys(tech.domain))
     domains.sort(key=lambda name: -tech.domain.count(name))
-    columns = min(3, len(domains))
+    columns = min(2, len(domains))
     rows = -(-len(domains) // columns)
-    label = 1.72
-    picture, axes = panels(WIDTH, 1.95 * rows + 0.1, rows, columns, (0.45, label, 0.3, 0.35), (label + 0.5, 0.5))
+    label = 2.45
+    picture, axes = panels(WIDTH, 1.6 * rows + 0.1, rows, columns, (0.5, label, 0.3, 0.35), (label + 0.55, 0.5))
     times, shares = year_of(scenario.instants), findings.technology_shares(arm)
     keep = _thin(times, 80)
     top = max(0.1, np.ceil(shares.max() * 10) / 10)
@@ -216,13 +230,18 @@ def technologies(results: Results) -> Figure:
         for colour, k in zip(_cycle(len(members)), members, strict=True):
             panel.plot(times[keep], shares[k, keep], color=colour, linewidth=1.3)
         _frame(panel, times, top)
-        year_axis(panel, float(times[0]), float(times[-1]), 3)
+        year_axis(panel, float(times[0]), float(times[-1]), 4)
         panel.set_yticks(np.arange(0, top + 1e-9, 0.5 if top > 0.6 else 0.2))
-        names = [shortened(tech.name[k].strip('"'), label - 0.2) for k in members]
+        names = [shortened(_plain(tech.name[k]), label - 0.25) for k in members]
         label_ends(panel, times[-1], [shares[k, -1] for k in members], names, _cycle(len(members)))
     for panel in axes.ravel()[len(domains) :]:
         panel.remove()
     return picture
+
+
+def _plain(name: str) -> str:
+    """A name without its quotation marks."""
+    return name.replace('"', "")
 
 
 def _cycle(count: int) -> list[str]:
@@ -249,7 +268,7 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
         _one_map(panel, box, rings)
         people = arm.shared.places["population"][shown].astype(float)
         order = np.argsort(-people)
-        size = np.clip(260 * people / people.max(), 7, None)
+        size = np.clip(260 * people / people.max(), 12, None)
         panel.scatter(
             longitude[shown][order], latitude[shown][order], s=size[order], c=SHADES(share[order] / top),
             linewidths=0.4, edgecolors="#555555", zorder=3,
@@ -257,8 +276,9 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
         panel.set_title(findings.month(scenario, instant), fontweight="bold")
         names = [scenario.places.name[i] for i in np.asarray(arm.shared.network.order)[shown]]
         place_labels(
-            panel, np.column_stack([longitude, latitude])[shown], names, order[:8].tolist(), None, (8, 12, 18, 26), SMALL
-        )
+            panel, np.column_stack([longitude, latitude])[shown], names, order[:8].tolist(), None, (8, 12, 18, 26), SMALL,
+            np.sqrt(size) * picture.dpi / 72,
+        )  # fmt: skip
     _map_legend(picture, top, int(arm.counted.sum()))
     return picture
 
@@ -362,21 +382,19 @@ def guides(results: Results) -> Figure:
     arm = results.baseline
     technology = _guided_technology(results)
     tree = _tree(arm, technology) if technology is not None else []
-    height = max(4.2, 0.165 * len(_leaves(tree)) + 0.9)
-    picture, axes = panels(WIDTH, height, 1, 2, (0.1, 0.1, 0.3, 0.1), (0.25, 0.3), width_ratios=(0.62, 1))
+    sources, leaders = findings.source_totals(arm), findings.leading_guides(arm)
+    first, second = 0.25 * max(len(sources), 1), 0.22 * len(leaders)
+    height = max(first + second + 1.2, 0.165 * max(len(_leaves(tree)), 1) + 0.55)
+    picture, axes = panels(WIDTH, height, 1, 1, (3.35, 0.1, 0.4, 0.1))
     axes[0, 0].set_axis_off()
-    axes[0, 1].set_axis_off()
-    left, low, width, high = axes[0, 0].get_position().bounds
-    inch = 1 / height
-    sources = findings.source_totals(arm)
-    leaders = findings.leading_guides(arm)
-    first = picture.add_axes((left + 1.35 / WIDTH, low + high - (0.25 * len(sources) + 0.1) * inch, width - 1.75 / WIDTH, (0.25 * len(sources)) * inch))  # fmt: skip
-    _source_bars(first, sources)
+
+    def bars(top: float, high: float) -> Axes:
+        return picture.add_axes((1.4 / WIDTH, 1 - (top + high) / height, 1.35 / WIDTH, high / height))
+
+    _source_bars(bars(0.4, first), sources)
     if leaders:
-        top = low + high - (0.25 * len(sources) + 0.75) * inch
-        second = picture.add_axes((left + 1.35 / WIDTH, top - 0.22 * len(leaders) * inch, width - 1.75 / WIDTH, 0.22 * len(leaders) * inch))  # fmt: skip
-        _guide_bars(second, arm, leaders)
-    _draw_tree(axes[0, 1], arm, tree, technology)
+        _guide_bars(bars(0.95 + first, second), arm, leaders)
+    _draw_tree(axes[0, 0], arm, tree, technology)
     return picture
 
 
@@ -393,7 +411,7 @@ def _source_bars(axes: Axes, sources: Mapping[str, float]) -> None:
 def _bar_axes(axes: Axes, names: Sequence[str], title: str) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=SMALL)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_title(title, fontweight="bold", x=-1.25 / (axes.get_position().width * WIDTH))
+    axes.set_title(title, fontweight="bold", x=-1.3 / (axes.get_position().width * WIDTH))
     axes.set_xticks([])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -516,14 +534,14 @@ def effects(results: Results, table: Mapping[str, Sequence[findings.Effect]] | N
     measures = [m for m in measures if m.key != "small"][:4]
     prices = findings.prices(results)
     order = sorted(range(len(table["coverage"])), key=lambda at: -table["coverage"][at].mean)
-    left, right = 2.3, 1.2 if prices else 0.2
+    left, right = 2.1, 1.25 if prices else 0.1
     picture, axes = panels(
-        WIDTH, 0.34 * len(order) + 1.15, 1, len(measures), (left, right + 0.45, 0.55, 0.45), (0.6, 0.2), sharey=True
+        WIDTH, 0.27 * len(order) + 1.15, 1, len(measures), (left, right + 0.45, 0.65, 0.45), (0.6, 0.2), sharey=True
     )
     for panel, measure in zip(axes[0], measures, strict=True):
         _effect_panel(panel, results, measure, [table[measure.key][at] for at in order])
-    names = [shortened(table["coverage"][at].title, left - 0.15, 8.5) for at in order]
-    axes[0, 0].set_yticks(range(len(order)), names, fontsize=8.5)
+    names = [shortened(table["coverage"][at].title, left - 0.1, 8) for at in order]
+    axes[0, 0].set_yticks(range(len(order)), names, fontsize=8)
     axes[0, 0].set_ylim(len(order) - 0.5, -0.6)
     if prices:
         _price_column(axes[0, -1], results, [prices[table["coverage"][at].policy] for at in order])
@@ -539,9 +557,9 @@ def _effect_panel(
         panel.plot([row.q05, row.q95], [y, y], color=colour, linewidth=1.2, solid_capstyle="butt")
         if np.isfinite(row.low):
             panel.plot([row.low, row.high], [y, y], color=colour, linewidth=6, solid_capstyle="butt", alpha=0.9)
-        panel.plot(row.mean, y, "o", color="white", markeredgecolor=colour, markersize=4.5, zorder=4)
+        panel.plot(row.mean, y, "o", color="white", markeredgecolor=colour, markersize=3.2, zorder=4)
         panel.annotate(
-            signed(row.mean, measure.digits) if abs(row.mean) < 1000 else _grouped_signed(row.mean), (1.03, y),
+            _effect_words(row, measure), (1.03, y),
             xycoords=("axes fraction", "data"), fontsize=SMALL, va="center", color=colour if row.sign else INK,
             annotation_clip=False,
         )  # fmt: skip
@@ -552,8 +570,9 @@ def _effect_panel(
     panel.xaxis.set_major_formatter(lambda value, _: _grouped_signed(value) if abs(value) >= 1000 else _short(value))
     panel.set_xlabel(measure.unit, fontsize=SMALL)
     panel.tick_params(axis="x", labelsize=SMALL)
-    words = _measure_words(results, measure)
-    panel.set_title("\n".join(shortened(line, 2.0, 8.5) for line in words), fontweight="bold", fontsize=8.5)
+    what, when = _measure_words(results, measure)
+    room = panel.get_position().width * WIDTH + 0.5
+    panel.set_title(f"{wrapped(what, room, 8, True)}\n{shortened(when, room, 8)}", fontweight="bold", fontsize=8)
 
 
 def _measure_words(results: Results, measure: findings.Measure) -> tuple[str, str]:
@@ -563,6 +582,15 @@ def _measure_words(results: Results, measure: findings.Measure) -> tuple[str, st
         what = known.name[known.id.index(what)]
     words = what[0].upper() + what[1:].removesuffix(" membership")
     return words, when
+
+
+def _effect_words(row: findings.Effect, measure: findings.Measure) -> str:
+    """The mean with its sign; one that is clearly not zero never reads as zero."""
+    if abs(row.mean) >= 1000:
+        return _grouped_signed(row.mean)
+    if row.sign and abs(row.mean) < 0.5 * 10**-measure.digits:
+        return ("+" if row.mean > 0 else "") + figure(row.mean, 1)
+    return signed(row.mean, measure.digits)
 
 
 def _grouped_signed(value: float) -> str:
@@ -587,8 +615,8 @@ def _price_column(panel: Axes, results: Results, rows: Sequence[findings.Price])
             xycoords=("axes fraction", "data"), fontsize=SMALL, va="center", annotation_clip=False,
         )  # fmt: skip
     panel.annotate(
-        f"Million {results.scenario.currency}\na point of coverage".strip(), (1.0, 1.0), xytext=(44, 6),
-        textcoords="offset points", xycoords="axes fraction", fontsize=8.5, fontweight="bold", va="bottom",
+        f"Million {results.scenario.currency}\nfor a point\nof coverage", (1.0, 1.0), xytext=(44, 6),
+        textcoords="offset points", xycoords="axes fraction", fontsize=8, fontweight="bold", va="bottom",
         annotation_clip=False,
     )  # fmt: skip
 
@@ -607,12 +635,12 @@ def heatmap(results: Results) -> Figure:
     finite = np.where(np.isfinite(median), median, scenario.steps * 1.25)
     columns = np.argsort(finite[shown].mean(axis=0), kind="stable")
     rows = shown[np.argsort(finite[shown].mean(axis=1), kind="stable")]
-    left, top = 1.5, 2.35
+    left, top = 1.5, 2.1
     picture, axes = panels(WIDTH, 0.165 * len(rows) + top + 0.6, 1, 1, (left, 0.9, top, 0.6))
     panel = axes[0, 0]
     years = _cells(panel, scenario, median[np.ix_(rows, columns)])
     panel.set_yticks(np.arange(len(rows)) + 0.5, [shortened(_name(arm, i), left - 0.1) for i in rows], fontsize=SMALL)
-    names = [shortened(scenario.technologies.name[k].strip('"'), top) for k in columns]
+    names = [shortened(_plain(scenario.technologies.name[k]), top + 0.1) for k in columns]
     for at, name in enumerate(names):
         panel.text(at + 0.35, -0.3, name, rotation=60, rotation_mode="anchor", fontsize=SMALL, ha="left", va="bottom")
     panel.set_xlim(0, len(columns))
@@ -644,14 +672,15 @@ def _cells(panel: Axes, scenario: Any, dates: np.ndarray) -> list[tuple[str, str
 
 def _year_legend(panel: Axes, years: Sequence[tuple[str, str]], columns: int) -> None:
     """Years and their colours in a line below."""
-    width = columns / (len(years) + 1)
-    low = panel.get_ylim()[0]
-    for at, (words, colour) in enumerate([*years, ("not by half", "white")]):
+    cell = SMALL * 5.6 / 72 * columns / (panel.get_position().width * WIDTH)
+    low, x = panel.get_ylim()[0], 0.0
+    for words, colour in [*years, ("not by half", "white")]:
+        wide = cell * (1.0 if words.isdigit() else 1.65)
         panel.add_patch(
-            Rectangle((at * width, low + 0.7), width * 0.92, 0.8, facecolor=colour, edgecolor=GREY, linewidth=0.4,
-                      clip_on=False)
-        )  # fmt: skip
-        panel.text(at * width, low + 2.3, words, fontsize=SMALL, va="center")
+            Rectangle((x, low + 0.7), wide * 0.94, 0.8, facecolor=colour, edgecolor=GREY, linewidth=0.4, clip_on=False)
+        )
+        panel.text(x, low + 2.3, words, fontsize=SMALL, va="center")
+        x += wide
 
 
 # Divide, product, money, ranks
@@ -669,7 +698,7 @@ def divide(results: Results) -> Figure:
     found = _band(axes[0, 0], times, inequality)
     axes[0, 0].set_title("Gini coefficient of technologies operating", fontweight="bold")
     axes[0, 0].set_ylim(0, 1.02)
-    _ends(axes[0, 0], times[-1], [(found["q50"][-1], "0: all have as many", BLUE), (found["q50"][-1], "1: one has all", BLUE)])
+    _ends(axes[0, 0], times[-1], [(0.0, "0: all alike", GREY), (found["q50"][-1], "median", BLUE), (1.0, "1: one has all", GREY)])
     total, tenth = max(int(arm.counted.sum()), 1), max(1, round(int(arm.focus.sum()) / 10))
     groups = {"best off tenth": slice(-tenth, None), "all": slice(None), "worst off tenth": slice(None, tenth)}
     labels = []
@@ -697,20 +726,21 @@ def grp(results: Results, split: Mapping[str, float] | None = None) -> Figure:
     change = 100 * (values / base[:, None] - 1)
     split_room = 2.6 if split else 0.2
     if len(regions) == 1:
-        picture, axes = panels(WIDTH, 3.2, 1, 1, (0.75, 1.0 + split_room, 0.35, 0.4))
+        picture, axes = panels(WIDTH, 3.2, 1, 1, (0.75, 1.35 + split_room, 0.35, 0.4))
         x = findings.years(scenario).astype(float)
         found = _band(axes[0, 0], x, change[:, 0])
         year_axis(axes[0, 0], x[0], x[-1], 14)
         tidy(axes[0, 0])
-        level = f"{_grouped_signed(round(float((values[:, 0, -1] - base[0]).mean()), 0))} billion"
-        _ends(axes[0, 0], x[-1], [(found["q50"][-1], "median", BLUE), (found["q50"][-1], f"mean {level}", BLUE)])
+        gain = float(np.median(values[:, 0, -1] - base[0]))
+        words = [f"median {signed(float(found['q50'][-1]), 2)} %", f"({'+' if gain > 0 else ''}{figure(gain, 2)} billion {scenario.currency})"]
+        _ends(axes[0, 0], x[-1], [(found["q50"][-1], line, BLUE) for line in reversed(words)])
         name = scenario.regions.name[int(regions[0])]
     else:
         picture, axes = panels(WIDTH, 0.24 * len(regions) + 0.9, 1, 1, (1.9, 0.6 + split_room, 0.35, 0.4))
         _intervals(axes[0, 0], [scenario.regions.name[r] for r in regions], change[:, :, -1], "{:+.2f}")
         name = f"Regions in {findings.years(scenario)[-1]}"
     year = scenario.economy.base_year
-    axes[0, 0].set_title(f"{name}: gross regional product against {year}, % (conditional projection)", fontweight="bold")
+    axes[0, 0].set_title(f"{name}: gross regional product against that of {year}, % (conditional projection)", fontweight="bold")
     axes[0, 0].axhline(0, color=INK, linewidth=0.8) if len(regions) == 1 else axes[0, 0].axvline(0, color=INK, lw=0.8)
     if split:
         _split_bar(picture, split)
@@ -770,7 +800,7 @@ def spending(results: Results) -> Figure:
         panel.bar(years, mean, bottom=low, color=TIER_COLOURS[name], width=0.82, linewidth=0)
         ends.append((float(low[-1] + mean[-1] / 2), f"{words} {figure(mean.sum())}", TIER_COLOURS[name]))
         low = low + mean
-    panel.set_title(f"Paid a year, million {scenario.currency}; at the right, until the end".strip(), fontweight="bold")
+    panel.set_title(f"Paid a year, million {scenario.currency}; at the right, the sum of all years", fontweight="bold")
     panel.set_xlim(years[0] - 0.6, years[-1] + 0.45)
     panel.set_xticks(years[:: max(1, len(years) // 12)])
     panel.yaxis.set_major_formatter(lambda value, _: grouped(value) if abs(value) >= 1000 else f"{value:g}")
