@@ -1,0 +1,11 @@
+"""What do all tests share? Profiles of hypothesis, and the scenario of every mechanism at once."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("UPTAKE_HYPOTHESIS", "default"))
