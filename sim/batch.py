@@ -89,7 +89,7 @@ def structures(scenarios: Sequence[Scenario]) -> list[Structure]:
 
 
 def rows_of(scenario: Scenario, seed: int, replicates: np.ndarray) -> Rows:
-    """A row for each replicate: the scenario's parameters, with this replicate's draw of coefficients and parameters."""
+    """A row for each replicate: the scenario's parameters, with the replicate's draw of coefficients and parameters."""
     rows = np.repeat(parameters(scenario), len(replicates))
     decrees = np.repeat(mandates(scenario)[None, :], len(replicates), axis=0)
     fitted, posterior = scenario.grp_fit, scenario.parameter_fit
@@ -166,6 +166,7 @@ def _chunk(shared: Structure, rows: Rows, seed: int) -> Batch:
         tables,
         ledgers,
         progress,
+        shared.shape[3],
     ):
         grow(shared, state)
     events, outages = int(ends[-1, 0]), int(ends[-1, 1])
@@ -211,9 +212,7 @@ class Simulation:
         self.paid = bool(self.rows.parameters["cost_level"][0] > 0)
         self.state = workspace(self.shared, self.paid)
         self.step = 0
-        engine.begin_row(
-            self.shared.record, self.rows.parameters, 0, self.seed, self.replicate, self.state.record
-        )
+        self._run_to(0, -1)
 
     @property
     def finished(self) -> bool:
@@ -233,31 +232,36 @@ class Simulation:
     def advance(self, steps: int = 1) -> None:
         """Run so many steps, or to the end of the scenario."""
         last = min(self.step + steps, self.scenario.steps)
-        while self.step < last:
-            self.step = int(
-                engine.advance(
-                    self.shared.record,
-                    self.rows.parameters,
-                    0,
-                    self.decrees,
-                    self.seed,
-                    self.replicate,
-                    self.state.record,
-                    self.step,
-                    last,
-                )  # fmt: skip
-            )
-            if self.step < last:
-                grow(self.shared, self.state)
+        if last > self.step:
+            self._run_to(last, self.step)
+            self.step = last
+
+    def _run_to(self, last: int, first: int) -> None:
+        """Run from step `first` (-1: set the start) to `last`, growing the list of events when it must."""
+        progress = np.array([0, first], np.int64)
+        ends, tables = np.zeros((1, 2), np.int64), self.state.table[None].copy()
+        ledgers = self.state.ledger[None].copy()
+        while not engine.run_rows(
+            self.shared.record,
+            self.rows.parameters,
+            self.decrees[None],
+            self.seed,
+            self.rows.replicates,
+            self.state.record,
+            ends,
+            tables,
+            ledgers,
+            progress,
+            last,
+        ):
+            grow(self.shared, self.state)
 
     def equip(self, place: int, technology: int) -> bool:
         """Give place (in canonical order) a technology now; nobody pays. False when it has it already."""
         if int(self.state.record["event_count"][0]) >= len(self.state.events):
             grow(self.shared, self.state)
         return bool(
-            engine.equip(
-                self.shared.record, self.rows.parameters, 0, self.state.record, technology, place, self.step
-            )
+            engine.equip(self.shared.record, self.rows.parameters, 0, self.state.record, technology, place, self.step)
         )
 
     def grant(self, place: int, amount: int) -> None:

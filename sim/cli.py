@@ -111,19 +111,11 @@ def announce_compilation() -> None:
 
 @program.command()
 @scenario_argument
-@click.option(
-    "--replicates", type=click.IntRange(1, 10_000_000), help="Runs of each arm [default: the scenario's]."
-)
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of all chance [default: the scenario's]."
-)
-@click.option(
-    "--policy", default="all", show_default=True, metavar="NAME|all|none", help="Which policy arms to run."
-)
+@click.option("--replicates", type=click.IntRange(1, 10_000_000), help="Runs of each arm [default: the scenario's].")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of all chance [default: the scenario's].")
+@click.option("--policy", default="all", show_default=True, metavar="NAME|all|none", help="Which policy arms to run.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads [default: all cores].")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the results."
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the results.")
 @click.option("--force", is_flag=True, help="Replace results that are there.")
 @click.option("--json", "machine", is_flag=True, help="Print the summary as JSON.")
 def run(
@@ -225,9 +217,7 @@ def summary(results: Results, written: Path) -> str:
         ]
         last = effects[(effects["measure"] == measures[-1]) & (effects["date"] == effects["date"].max())]
         for row in last.itertuples():
-            lines.append(
-                f"{100 * row.mean:+8.1f}  ({100 * row.low:+.1f} to {100 * row.high:+.1f})  {row.policy}"
-            )
+            lines.append(f"{100 * row.mean:+8.1f}  ({100 * row.low:+.1f} to {100 * row.high:+.1f})  {row.policy}")
     return "\n".join([*lines, "", f"Report: {written / 'report.html'}"])
 
 
@@ -278,9 +268,7 @@ def _plain(value: Any) -> Any:
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of scenario files.")
 @click.option("--resolved", is_flag=True, help="Print the whole resolved scenario.")
 @click.option("--json", "machine", is_flag=True, help="With --resolved: as JSON.")
-@click.option(
-    "--rerun", type=click.IntRange(1), metavar="N", help="Repeat N runs of a results folder; compare bits."
-)
+@click.option("--rerun", type=click.IntRange(1), metavar="N", help="Repeat N runs of a results folder; compare bits.")
 def check(
     source: str | None,
     overrides: tuple[str, ...],
@@ -337,9 +325,7 @@ def _described(scenario: Scenario) -> str:
 
 @program.command()
 @scenario_argument
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Port on this machine [default: a free one]."
-)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on this machine [default: a free one].")
 @click.option("--no-open", is_flag=True, help="Do not open the browser.")
 def view(source: str, overrides: tuple[str, ...], port: int, no_open: bool) -> None:
     """Watch SCENARIO in the browser: play it, change policies, equip a town and see what follows."""
@@ -352,9 +338,7 @@ def view(source: str, overrides: tuple[str, ...], port: int, no_open: bool) -> N
 
 @program.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File [default: report.html]."
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File [default: report.html].")
 def report(folder: Path, output: Path | None) -> None:
     """Write the report of a results folder anew, from what is saved in it."""
     from sim.folder import load
@@ -381,16 +365,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         sys.exit(INVALID)
     except (KeyboardInterrupt, click.exceptions.Abort) as stopped:
-        told = (
-            getattr(stopped, "how_to_resume", "")
-            or "Interrupted; nothing was left behind. Run the command again."
-        )
+        told = getattr(stopped, "how_to_resume", "") or "Interrupted; nothing was left behind. Run the command again."
         _fail(told, INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(DONE)
     except MemoryError:
-        _fail("There is not enough memory for this run; use fewer replicates or `uptake sweep`, which keeps no events.", OUR_FAULT)  # fmt: skip
+        _fail("There is not enough memory; use fewer replicates, or `uptake sweep`, which keeps no events.", OUR_FAULT)
     except Exception as error:
         if os.environ.get("UPTAKE_TRACEBACK"):
             raise

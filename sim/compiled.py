@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 _SOURCES = ("compiled.py", "rules.py", "draws.py", "network.py", "state.py", "engine.py")
 
@@ -55,8 +57,15 @@ def is_cached() -> bool:
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile `function` where it is used; it stays callable from Python. IEEE division, so that loops vectorise."""
-    return numba.njit(function, error_model="numpy", nogil=True)
+    """Compile a function where it is used. IEEE division, so that loops vectorise; no reference counts, since
+    compiled code here allocates nothing and arrays are kept alive by Python.
+    """
+    return numba.njit(function, error_model="numpy", nogil=True, _nrt=False)
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """Compile a function that is called from one place only, as a part of its caller."""
+    return numba.njit(function, error_model="numpy", nogil=True, _nrt=False, inline="always")
 
 
 def entry_point(function: Callable[..., Any]) -> Any:
@@ -64,20 +73,42 @@ def entry_point(function: Callable[..., Any]) -> Any:
     before = config.CACHE_DIR
     config.CACHE_DIR = str(CACHE)
     try:
-        return numba.njit(function, error_model="numpy", nogil=True, cache=True)
+        return numba.njit(function, error_model="numpy", nogil=True, _nrt=False, cache=True)
     finally:
         config.CACHE_DIR = before
 
 
-@intrinsic
-def pointer(typing_context: Any, address: Any) -> Any:
-    """The memory at an address, for `numba.carray`.
+def column(name: str, dtype: Any, *dimensions: Any) -> Any:
+    """An accessor for compiled code: the array at the address that a record holds under `name`.
 
-    Why addresses: a function that takes the state as a tuple of arrays is passed hundreds of machine words, which
-    takes minutes to compile and outweighs the arithmetic. A record of addresses is one word.
+    `dimensions` are names of the record's fields, or numbers. Why addresses: a function that takes the state as a tuple
+    of arrays is passed hundreds of machine words, which takes minutes to compile and outweighs the arithmetic. A record
+    of addresses is one word. Why an intrinsic: a function call for each access would treble the time to compile.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
+    @intrinsic
+    def accessor(typing_context: Any, record: Any) -> Any:
+        array = types.Array(numba.from_dtype(np.dtype(dtype)), len(dimensions), "C")
 
-    return types.voidptr(types.uint64), generate
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            word = context.get_value_type(types.intp)
+
+            def field(key: Any) -> Any:
+                if isinstance(key, int):
+                    return context.get_constant(types.intp, key)
+                offset = signature.args[0].offset(key)
+                return builder.load(cgutils.get_record_member(builder, args[0], offset, word))
+
+            out = context.make_array(array)(context, builder)
+            shape = [field(key) for key in dimensions]
+            item = context.get_constant(types.intp, np.dtype(dtype).itemsize)
+            strides = [item]
+            for extent in reversed(shape[1:]):
+                strides.insert(0, builder.mul(strides[0], extent))
+            data = builder.inttoptr(field(name), out.data.type)
+            populate_array(out, data, shape, strides, item, meminfo=None)
+            return out._getvalue()
+
+        return array(record), generate
+
+    return accessor

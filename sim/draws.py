@@ -15,7 +15,18 @@ from sim.compiled import compiled, entry_point
 
 CLOCK, CAPACITY, SOURCE, GUIDE, AGE, TIE, INCIDENT, YEAR, COEFFICIENTS, PARAMETERS = (
     np.uint64(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little"))
-    for name in (b"clock", b"capacity", b"source", b"guide", b"age", b"tie", b"incident", b"year", b"fit", b"vector")
+    for name in (
+        b"clock",
+        b"capacity",
+        b"source",
+        b"guide",
+        b"age",
+        b"tie",
+        b"incident",
+        b"year",
+        b"fit",
+        b"vector",
+    )
 )
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)

@@ -1,9 +1,9 @@
 """What happens in a month, and in many: the only place that loops over municipalities, technologies and time.
 
-A month applies the rules in the order of docs/odd.md, see `month`: economy, money, wants, payment, operation, platforms,
-incidents and obsolescence, record. Exposure is pushed: it changes only when somebody starts or stops operating, and
-only then are the rates of those who listen worked out anew. A month without events is one pass over the waiting cells,
-remaining -= rate * supply.
+A month applies the rules in the order of docs/odd.md, see `month`: economy, money, wants, payment, operation,
+platforms, incidents and obsolescence, record. Exposure is pushed: it changes only when somebody starts or stops
+operating, and only then are the rates of those who listen worked out anew. A month without events is one pass over
+the waiting cells, remaining -= rate * supply.
 
 Names: i and j are places, k a technology, r a region, t a step; `shared` is a Structure's record, `state` a State's
 record, `row` one row of PARAMETERS, `decrees` its MANDATES, `run` the key of its draws.
@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from sim import draws, rules
-from sim.compiled import compiled, entry_point
+from sim.compiled import compiled, entry_point, part
 from sim.state import (
     ACTION,
     CLOSED,
@@ -39,11 +39,14 @@ from sim.state import (
     ends,
     events,
     fit,
+    leaders_in,
+    leaders_out,
     ledger,
     lines,
-    links,
     outages,
     payments,
+    peers_in,
+    peers_out,
     places,
     plates,
     portfolio,
@@ -77,7 +80,7 @@ ALL, ANNOUNCED, REST = 0, 1, 2
 # The month
 
 
-@compiled
+@part
 def month(shared, row, decrees, run, state, t):
     """One step; statuses at the end of the step before decide, so that the order of places cannot matter."""
     money_binds = row.cost_level > 0.0
@@ -109,9 +112,9 @@ def month(shared, row, decrees, run, state, t):
 # Start
 
 
-@compiled
+@part
 def begin(shared, row, run, state):
-    """The state at the start: initial portfolios operate at ages drawn from their lives; everybody else's clock is set."""
+    """The state at the start: initial portfolios operate, at ages drawn from their lives; other clocks are set."""
     clear(state)
     settle(shared, row, run, state)
     for k in range(shared.kinds):
@@ -127,7 +130,7 @@ def begin(shared, row, run, state):
         areas(state)[r].start_share = share_operating(shared, state, r)
 
 
-@compiled
+@part
 def clear(state):
     """Wipe what the row before left."""
     state.waiting = state.queued = state.federal = state.federal_inflow = 0
@@ -150,7 +153,7 @@ def clear(state):
     ledger(state)[:] = 0
 
 
-@compiled
+@part
 def settle(shared, row, run, state):
     """Each place's capacity, empty purse and first incident clock."""
     for i in range(shared.places_count):
@@ -221,7 +224,7 @@ def clock(shared, run, k, i, spell):
 def ready(shared, state, k, i):
     """Whether every prerequisite of technology k operates at place i."""
     bounds = technologies(shared)[k].requires
-    for at in range(bounds[0], bounds[1]):
+    for at in range(bounds[0], bounds[1]):  # noqa: SIM110 - compiled code has no generators
         if cells(state)[requires(shared)[at], i].status != OPERATING:
             return False
     return True
@@ -307,12 +310,12 @@ def part_of(weight, part, announced):
 def push(shared, row, state, k, j, sign, part):
     """Add (sign 1) or take away (-1) place j's influence with those who listen to it, and mark them stale."""
     place = places(shared)[j]
-    channel = links(shared.peers_out)
+    channel = peers_out(shared)
     for at in range(place.peers_out[0], place.peers_out[1]):
         link = channel[at]
         cells(state)[k, link.place].peers += sign * part_of(link.weight, part, row.announced)
         mark(state, k, link.place)
-    channel = links(shared.leaders_out)
+    channel = leaders_out(shared)
     for at in range(place.leaders_out[0], place.leaders_out[1]):
         link = channel[at]
         cells(state)[k, link.place].leaders += sign * part_of(link.weight, part, row.announced)
@@ -324,7 +327,7 @@ def push(shared, row, state, k, j, sign, part):
 
 @compiled
 def share_operating(shared, state, r):
-    """S_r: population-weighted share of technologies operating; people outside the scenario's places count as without."""
+    """S_r: population-weighted share of technologies operating; people of no place here count as without."""
     region = regions(shared)[r]
     if shared.counted_kinds == 0 or region.population == 0:
         return 0.0
@@ -334,7 +337,7 @@ def share_operating(shared, state, r):
     return people / (shared.counted_kinds * region.population)
 
 
-@compiled
+@part
 def economy(shared, row, run, state, t):
     """The regions' product for the year that begins, and the budgets that follow from it."""
     y = calendar(shared)[t].year
@@ -393,7 +396,7 @@ def whole(millions):
     return int(math.floor(millions * MINOR_UNITS + 0.5))
 
 
-@compiled
+@part
 def budgets(shared, state, t):
     """Money flows in, running costs and fees go out; what cannot be paid is arrears, never a negative balance."""
     y = calendar(shared)[t].year
@@ -445,7 +448,7 @@ def cost_of(shared, row, state, k, i):
 # Wants
 
 
-@compiled
+@part
 def supply(shared, row, state, t):
     """This step's supply of each technology."""
     if row.severity <= 0.0 or t < row.sanctions_from:
@@ -456,7 +459,7 @@ def supply(shared, row, state, t):
         lines(state)[k].supply = rules.supply(foreign, row.severity, row.substitution, years)
 
 
-@compiled
+@part
 def want(shared, row, decrees, run, state, k, t):
     """Clocks of technology k run down at the hazard; where one reaches zero the technology is wanted."""
     line = lines(state)[k]
@@ -519,7 +522,7 @@ def mandated(shared, decrees, k, i, t):
 
 @compiled
 def attribute(shared, row, decrees, run, state, k, i, t):
-    """The source of an adoption, and its guide, drawn in proportion to the terms of the hazard: the model's word only."""
+    """The source of an adoption, and its guide, drawn in proportion to the terms of the hazard."""
     cell, place, key = cells(state)[k, i], places(shared)[i], technologies(shared)[k].key
     pace = multiplier(shared, row, state, k, i) * lines(state)[k].supply if ready(shared, state, k, i) else 0.0
     peers = pace * row.peers * cell.peers * rules.EXPOSURE_UNIT
@@ -531,10 +534,10 @@ def attribute(shared, row, decrees, run, state, k, i, t):
     pick = draws.uniform(draws.cell_bits(draws.stream(run, draws.GUIDE, place.key), key, cell.spell))
     luck *= peers + leaders + platform + decree + outside
     if luck < peers:
-        return PEERS, guide(shared.peers_in, place.peers_in, state, k, pick * cell.peers, row.announced)
+        return PEERS, guide(peers_in(shared), place.peers_in, state, k, pick * cell.peers, row.announced)
     luck -= peers
     if luck < leaders:
-        return LEADERS, guide(shared.leaders_in, place.leaders_in, state, k, pick * cell.leaders, row.announced)
+        return LEADERS, guide(leaders_in(shared), place.leaders_in, state, k, pick * cell.leaders, row.announced)
     luck -= leaders
     if luck < platform:
         return PLATFORM, NOBODY
@@ -549,7 +552,7 @@ def guide(channel, bounds, state, k, target, announced):
     passed = 0
     last = NOBODY
     for at in range(bounds[0], bounds[1]):
-        link = links(channel)[at]
+        link = channel[at]
         status = cells(state)[k, link.place].status
         if status == OPERATING:
             passed += link.weight
@@ -597,7 +600,7 @@ def adopt(shared, row, state, k, i, wanted, t, source, guide):
     return cell.event
 
 
-@compiled
+@part
 def adopt_all(shared, row, state, t):
     """Where money is slack, whoever wants adopts."""
     for k in range(shared.kinds):
@@ -606,7 +609,7 @@ def adopt_all(shared, row, state, t):
             adopt(shared, row, state, k, entry.place, t + 1, t, entry.source, entry.guide)
 
 
-@compiled
+@part
 def queue(shared, row, run, state, t):
     """Put this step's wants into the queue: in order of benefit for cost, then month, then a keyed tie."""
     new = 0
@@ -689,7 +692,7 @@ def merge(entries, old, added, new):
         at -= 1
 
 
-@compiled
+@part
 def pay(shared, row, state, t):
     """Serve the queue: whoever can pay adopts, whoever cannot is passed over and waits."""
     if row.inclusion > 0.0 and state.queued > 0:
@@ -716,7 +719,7 @@ def served(shared, row, state, entry, t):
     reserve = area.reserve if town.counted <= area.median else 0
     regional = rules.co_financed(public, row.regional_share, reserve + area.pool)
     federal = 0
-    if entry.source == LEADERS or entry.source == PLATFORM:
+    if entry.source in (LEADERS, PLATFORM):
         federal = rules.co_financed(public, row.federal_share, state.federal)
     own = public - regional - federal
     if town.balance < own:
@@ -785,7 +788,7 @@ def start_operation(shared, row, state, k, i, part):
 
 @compiled
 def show(shared, row, state, k, i, sign, part):
-    """A technology comes into operation (sign 1) or goes out of it (-1): for those who listen, in counts, as prerequisite."""
+    """A technology comes into operation (sign 1) or goes out of it (-1), for all whom that concerns."""
     tech, town = technologies(shared)[k], towns(state)[i]
     push(shared, row, state, k, i, sign, part)
     plates(state)[k, places(shared)[i].region].operating += sign
@@ -812,9 +815,9 @@ def oblige(shared, row, state, k, i, sign):
     town.saving += sign * int(cost * tech.saving)
 
 
-@compiled
+@part
 def platforms(shared, row, state):
-    """Platforms open for good where enough municipalities operate a technology, helped by linked regions that have one."""
+    """Platforms open for good where enough municipalities operate a technology, helped by linked regions with one."""
     for k in range(shared.kinds):
         if not lines(state)[k].unsettled:
             continue
@@ -824,9 +827,7 @@ def platforms(shared, row, state):
             if plate.platform or members < 2:
                 continue
             linked = partners(shared, state, k, r) if row.platform_spillover > 0.0 else 0.0
-            if rules.platform_opens(
-                plate.operating, members, row.platform_spillover, linked, row.platform_threshold
-            ):
+            if rules.platform_opens(plate.operating, members, row.platform_spillover, linked, row.platform_threshold):
                 plate.platform = OPENING
         for r in range(shared.regions_count):
             if plates(state)[k, r].platform == OPENING:
@@ -849,7 +850,7 @@ def partners(shared, state, k, r):
 # Incidents and obsolescence
 
 
-@compiled
+@part
 def incidents(shared, row, run, state, t):
     """Outages end, distrust fades, and clocks of incidents run down."""
     for i in range(shared.places_count):
@@ -899,7 +900,7 @@ def restore(shared, row, state, i):
             show(shared, row, state, k, i, 1, ALL)
 
 
-@compiled
+@part
 def lapse(shared, row, run, state, k, t):
     """Technologies at the end of their life lapse; the clock of the next spell starts."""
     i = ends(state)[k, t]
@@ -923,7 +924,7 @@ def lapse(shared, row, run, state, k, t):
 # Record
 
 
-@compiled
+@part
 def record(shared, state, t):
     """At the end of a year, and of the run: what is owed, held and waited for."""
     y = calendar(shared)[t].year
@@ -945,6 +946,15 @@ def record(shared, state, t):
 
 
 @compiled
+def copy(target, source):
+    """Copy an array of three dimensions; plain assignment would allocate, which compiled code here never does."""
+    for a in range(source.shape[0]):
+        for b in range(source.shape[1]):
+            for c in range(source.shape[2]):
+                target[a, b, c] = source[a, b, c]
+
+
+@compiled
 def room(shared, state):
     """Whether the lists of events can take all that a step may add."""
     enough = state.event_count + state.waiting <= state.event_room
@@ -952,29 +962,12 @@ def room(shared, state):
 
 
 @entry_point
-def begin_row(shared, rows, number, seed, replicate, state):
-    """Set the state to the start of row `number`, with an empty list of events."""
-    state[0].event_count = state[0].outage_count = 0
-    begin(shared[0], rows[number], draws.run_key(seed, replicate), state[0])
+def run_rows(shared, rows, decrees, seed, replicates, state, ends, tables, ledgers, progress, until):
+    """Run rows one after another, each to step `until`, into one list of events.
 
-
-@entry_point
-def advance(shared, rows, number, decrees, seed, replicate, state, first, last):
-    """Run steps first to last - 1 of one row; returns the step reached (earlier when a list of events is full)."""
-    run = draws.run_key(seed, replicate)
-    for t in range(first, last):
-        if not room(shared[0], state[0]):
-            return t
-        month(shared[0], rows[number], decrees, run, state[0], t)
-    return last
-
-
-@entry_point
-def run_rows(shared, rows, decrees, seed, replicates, state, ends, tables, ledgers, progress):
-    """Run rows one after another into one list of events, from the row and step that `progress` int64[2] holds.
-
-    `decrees` MANDATES[rows, M]; `ends` int64[rows, 2] receives the number of events and outages after each row,
-    `tables` and `ledgers` its yearly tables. Returns whether all rows are done; if not, the lists of events must grow.
+    `progress` int64[2] holds the row and step to go on from, step -1 before the start. `decrees` MANDATES[rows, M];
+    `ends` int64[rows, 2] receives the number of events and outages after each row, `tables` and `ledgers` its yearly
+    tables. Returns whether all is done; if not, the lists of events must grow, and the same call goes on.
     """
     common, now = shared[0], state[0]
     while progress[0] < len(rows):
@@ -985,14 +978,14 @@ def run_rows(shared, rows, decrees, seed, replicates, state, ends, tables, ledge
                 return False
             begin(common, rows[number], run, now)
             progress[1] = 0
-        while progress[1] < common.steps:
+        while progress[1] < until:
             if not room(common, now):
                 return False
             month(common, rows[number], decrees[number], run, now, progress[1])
             progress[1] += 1
         ends[number, 0], ends[number, 1] = now.event_count, now.outage_count
-        tables[number] = table(now)
-        ledgers[number] = ledger(now)
+        copy(tables[number], table(now))
+        copy(ledgers[number], ledger(now))
         progress[0], progress[1] = number + 1, -1
     return True
 

@@ -1,4 +1,4 @@
-"""Where a run is kept: a results folder that is whole or says that it is not, and that reads back to the same results."""
+"""Where a run is kept: a results folder that is whole or says that it is not, and that reads back to the same."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def new_folder(folder: Path, force: bool = False) -> Any:
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         reason = error.strerror or str(error)
-        raise InputError(Problem(str(folder), 0, "output", f"the results cannot be written: {reason}", "a folder with room that you may write to")) from error  # fmt: skip
+        message = f"the results cannot be written: {reason}"
+        problem = Problem(str(folder), 0, "output", message, "a folder with room that you may write to")
+        raise InputError(problem) from error
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -84,9 +86,7 @@ def _is_ours(folder: Path) -> bool:
 def _exists(folder: Path) -> Problem:
     if _is_ours(folder):
         return Problem(str(folder), 0, "output", "these results exist already", "--force replaces them")
-    return Problem(
-        str(folder), 0, "output", "this exists and is not a results folder", "another folder with -o"
-    )
+    return Problem(str(folder), 0, "output", "this exists and is not a results folder", "another folder with -o")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -96,9 +96,7 @@ def write_text(path: Path, text: str) -> None:
 
 def seal(folder: Path) -> None:
     """Write the manifest of all files and then the status `complete`, each whole or not at all."""
-    files = sorted(
-        p for p in folder.rglob("*") if p.is_file() and p.name not in ("MANIFEST.sha256", "STATUS")
-    )
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("MANIFEST.sha256", "STATUS"))
     lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
     _write_whole(folder / "MANIFEST.sha256", "".join(lines))
     _write_whole(folder / "STATUS", COMPLETE + "\n")
@@ -128,9 +126,7 @@ def save(
     """Write a run to a new folder: tables, provenance, and what each of `extras` adds (pictures, report)."""
     with new_folder(folder, force) as partial:
         write_text(partial / "scenario.toml", _source(results.scenario))
-        write_text(
-            partial / "resolved.json", json.dumps(results.scenario.resolved(), ensure_ascii=False) + "\n"
-        )
+        write_text(partial / "resolved.json", json.dumps(results.scenario.resolved(), ensure_ascii=False) + "\n")
         write_text(
             partial / "provenance.json",
             json.dumps(provenance(results, command), indent=2, ensure_ascii=False) + "\n",
@@ -199,23 +195,21 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a table for spreadsheets: numbers to six digits, and no text cell that a spreadsheet would run."""
     safe = frame.copy()
     for name in safe.columns:
-        if not (safe[name].dtype.kind in "ifbM"):
+        if safe[name].dtype.kind not in "ifbM":
             safe[name] = [harmless(value) for value in safe[name].astype(object)]
-    safe.to_csv(
-        path, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8", date_format="%Y-%m-%d"
-    )
+    safe.to_csv(path, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8", date_format="%Y-%m-%d")
 
 
 def harmless(value: Any) -> Any:
     """A text cell with an apostrophe before it where a spreadsheet would take it for a formula."""
     if isinstance(value, str) and value.startswith(_SPREADSHEET_STARTS):
         return "'" + value
-    return "" if value is None or value != value else value
+    return "" if value is None or (isinstance(value, float) and np.isnan(value)) else value
 
 
 def _yearly_means(results: Results) -> pd.DataFrame:
     frame = results.regions
-    values = [name for name in (*ECONOMY, *FLOWS)]
+    values = [*ECONOMY, *FLOWS]
     return frame.groupby(["policy", "region", "year"], observed=True)[values].mean().reset_index()
 
 
@@ -294,9 +288,7 @@ def load(folder: str | Path) -> Saved:
         message = "this is not a results folder" if path.exists() else "there is no such folder"
         raise InputError(Problem(str(path), 0, "folder", message, "a folder that `uptake run` wrote"))
     if status.read_text(encoding="utf-8").strip() != COMPLETE:
-        raise InputError(
-            Problem(str(path), 0, "STATUS", "these results are partial", "complete results; run again")
-        )
+        raise InputError(Problem(str(path), 0, "STATUS", "these results are partial", "complete results; run again"))
     return Saved(path)
 
 
@@ -320,9 +312,7 @@ def _batch_from(arm: Arm, events: pd.DataFrame, regions: pd.DataFrame, outages: 
     struck["start"], struck["stop"] = (_steps(arm.scenario, outages[name]) for name in ("start", "stop"))
     struck["stop"] = np.where(struck["stop"] < 0, arm.scenario.steps + 1, struck["stop"])
     per_row = [np.bincount(frame["replicate"], minlength=count) for frame in (events, outages)]
-    return Batch(
-        found, payments, struck, np.cumsum(per_row, axis=1).T.astype(np.int64), *_yearly_from(arm, regions)
-    )
+    return Batch(found, payments, struck, np.cumsum(per_row, axis=1).T.astype(np.int64), *_yearly_from(arm, regions))
 
 
 def _yearly_from(arm: Arm, regions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -371,10 +361,7 @@ def check(folder: str | Path) -> list[str]:
         elif _sha256(path) != digest:
             faults.append(f"{name}: changed since it was written")
     present = {p.relative_to(saved.folder).as_posix() for p in saved.folder.rglob("*") if p.is_file()}
-    faults += [
-        f"{name}: not in the manifest"
-        for name in sorted(present - set(listed) - {"MANIFEST.sha256", "STATUS"})
-    ]
+    faults += [f"{name}: not in the manifest" for name in sorted(present - set(listed) - {"MANIFEST.sha256", "STATUS"})]
     return faults
 
 
@@ -384,20 +371,14 @@ def rerun(folder: str | Path, number: int, seed: int = 0) -> list[str]:
     results = saved.results()
     arms = list(results.arms.values())
     chooser = np.random.default_rng([seed, number])
-    picks = chooser.choice(
-        len(arms) * results.replicates, min(number, len(arms) * results.replicates), replace=False
-    )
+    picks = chooser.choice(len(arms) * results.replicates, min(number, len(arms) * results.replicates), replace=False)
     faults = []
     for pick in sorted(picks):
         arm, replicate = arms[pick // results.replicates], int(pick % results.replicates)
-        again = execute(
-            arm.shared, rows_of(arm.scenario, results.seed, np.array([replicate])), results.seed, 1
-        )
+        again = execute(arm.shared, rows_of(arm.scenario, results.seed, np.array([replicate])), results.seed, 1)
         first = 0 if replicate == 0 else int(arm.batch.ends[replicate - 1, 0])
         before = arm.batch.events[first : int(arm.batch.ends[replicate, 0])]
-        if len(before) != len(again.events) or any(
-            (before[n] != again.events[n]).any() for n in EVENT.names or ()
-        ):
+        if len(before) != len(again.events) or any((before[n] != again.events[n]).any() for n in EVENT.names or ()):
             faults.append(f"policy {arm.name}, replicate {replicate}: other events than those saved")
     return faults
 

@@ -51,7 +51,7 @@ class Network:
 
 
 def build(scenario: Scenario) -> Network:
-    """The network of a scenario: largest weights within the region, leaders of other regions, regions among each other."""
+    """The network of a scenario: largest weights in the region, leaders of other regions, regions to each other."""
     places = scenario.places
     order = canonical_order(scenario)
     region = np.asarray(places.region)[order]
@@ -187,7 +187,7 @@ def _with_explicit(
 
 
 def sparse_rows(n: int, source: np.ndarray, target: np.ndarray, share: np.ndarray) -> Channel:
-    """A channel from an edge list: `share` (float, summing to 1 or less for each target) of influence source -> target."""
+    """A channel from an edge list: `share` (summing to 1 or less for each target) of influence source -> target."""
     weight = np.floor(share * _WHOLE + 0.5).astype(np.int64)
     inward = np.argsort(target, kind="stable")
     outward = np.argsort(source, kind="stable")
@@ -212,9 +212,7 @@ def _explicit_links(scenario: Scenario, order: np.ndarray) -> dict[str, tuple[np
     return {name: (source[rows], target[rows], np.asarray(links.weight)[rows]) for name, rows in picked.items()}
 
 
-def _between_regions(
-    scenario: Scenario, order: np.ndarray, region: np.ndarray, position: np.ndarray
-) -> np.ndarray:
+def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, position: np.ndarray) -> np.ndarray:
     """Weights between regions by size and distance of their largest places, rows normalised: int64[R, R]."""
     regions, section = scenario.regions, scenario.network_parameters
     count = len(regions.id)

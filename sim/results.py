@@ -136,7 +136,7 @@ class Arm:
         return found
 
     def index_weights(self, people: np.ndarray) -> np.ndarray:
-        """Weights [n, K] that make `series` the IQ-city index of places weighted by `people` (a region: all its places)."""
+        """Weights [n, K] that make `series` the IQ-city index of places weighted by `people` (a region: all places)."""
         segment = np.array(self.scenario.technologies.segment)
         present = [name for name in rules.SEGMENTS if (segment == name).any()]
         by_technology = np.zeros(len(segment))
@@ -336,9 +336,7 @@ class Results:
 
         at = self.effect_instants(dates)
         rows = []
-        base = {
-            name: self.baseline.series(weights)[:, at] for name, weights in self.baseline.measures().items()
-        }
+        base = {name: self.baseline.series(weights)[:, at] for name, weights in self.baseline.measures().items()}
         for arm in self.arms.values():
             if arm.name == BASELINE:
                 continue
@@ -362,7 +360,7 @@ class Results:
         return np.array(sorted({step for step in steps if 0 <= step <= last}), dtype=np.int64)
 
     def guides(self, policy: str = BASELINE) -> pd.DataFrame:
-        """Who guided whom: mean number of adoptions a replicate by guide, adopter and channel (the model's attribution)."""
+        """Who guided whom: mean adoptions a replicate by guide, adopter and channel (the model's attribution)."""
         import pandas as pd
 
         arm = self.arms[policy]
@@ -426,9 +424,7 @@ def _effect_rows(
     difference = values - base
     mean = difference.mean(axis=0)
     error = (
-        difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
-        if len(difference) > 1
-        else np.full(len(mean), np.nan)
+        difference.std(axis=0, ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.full(len(mean), np.nan)
     )
     low, high = np.quantile(difference, (0.05, 0.95), axis=0)
     for at, date in enumerate(dates):
@@ -438,9 +434,7 @@ def _effect_rows(
 
 def events_frame(arm: Arm) -> pd.DataFrame:
     """One arm's events as a DataFrame, money in millions."""
-    return _events_frame(
-        arm.scenario, arm.places, arm.name, arm.rows.replicates[arm.batch.event_rows], arm.batch
-    )
+    return _events_frame(arm.scenario, arm.places, arm.name, arm.rows.replicates[arm.batch.event_rows], arm.batch)
 
 
 def _events_frame(

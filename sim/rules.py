@@ -58,7 +58,7 @@ def hazard(multiplier, external, peers, peer_exposure, leaders, leader_exposure,
 
 @compiled
 def supply(foreign_share, severity, substitution, years):
-    """The share of normal supply, `years` after sanctions began: hit by the foreign share, which substitution wears off.
+    """The share of normal supply, `years` after sanctions began: they hit the foreign share; substitution wears it off.
 
     K names both sides: restricted supplies and import substitution. Before sanctions `years` is negative: 1.
     """

@@ -1,7 +1,7 @@
 """What the engine works on: a scenario as columns, a row of parameters, and the columns that a month changes.
 
 Columns are NumPy arrays, often of records, so that `cells(state)[k, i].status` reads like an agent's property. The
-compiled code gets them as one record of addresses, `Structure.record` and `State.record` (`compiled.pointer` says why).
+compiled code gets them as one record of addresses, `Structure.record` and `State.record` (`compiled.column` says why).
 Cells are [technology][place], since adoption is arithmetic along one technology at a time. Places are in the canonical
 order of `network.build`. Everything whose sum could depend on the order of addition is a whole number.
 """
@@ -14,9 +14,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import carray
 
-from sim.compiled import compiled, pointer
+from sim.compiled import column
 from sim.draws import identity_keys
 from sim.network import Channel, Network, build
 
@@ -100,12 +99,12 @@ TECHNOLOGY = _record(
     key=_U, cost=_F, complexity=_F, benefit=_F, foreign_share=_F, privacy=_F, running=_F, saving=_F,
     lag=_I, life=_I, exposed=_B, counted=_B, requires=(_I, 2), unlocks=(_I, 2),
 )  # fmt: skip
-"""A technology as it is given; lag and life in steps (life 0: no end); `exposed` to incidents, `counted` in the index."""
+"""A technology as given; lag and life in steps (life 0: no end); `exposed` to incidents, `counted` in the index."""
 REGION = _record(start=_L, stop=_L, population=_L, grp=_F, industry=_F, urban=_F)
 LINK = _record(weight=_L, place=_I)
 STEP = _record(year=_I, opens=_B)
 CELL = _record(peers=_L, leaders=_L, event=_I, following=_I, spell=_S, status=_B, stale=_B)
-"""One technology at one place: exposures in units of 2**-40, the running event, the next cell on the same calendar day."""
+"""One technology at one place: exposures in units of 2**-40, its event, and the next cell on the same day."""
 WANT = _record(place=_I, guide=_I, source=_B)
 LINE = _record(supply=_F, stale=_I, wants=_I, unsettled=_B)
 """What changes about a technology: its supply, how many cells are stale or wanted, whether a platform may open."""
@@ -119,203 +118,60 @@ AREA = _record(start_share=_F, pool=_L, reserve=_L, pool_inflow=_L, reserve_infl
 PLATE = _record(operating=_I, platform=_B)
 """One technology in one region: municipalities operating it, and whether it is a platform."""
 QUEUE = _record(value=_F, tie=_U, place=_I, technology=_I, guide=_I, wanted=_S, source=_B)
-EVENT = _record(
-    place=_I, guide=_I, technology=_S, spell=_S, wanted=_S, adopted=_S, operating=_S, ended=_S, source=_B
-)
+EVENT = _record(place=_I, guide=_I, technology=_S, spell=_S, wanted=_S, adopted=_S, operating=_S, ended=_S, source=_B)
 """An adoption; times are instants in steps from the start, -1 where there is none."""
 PAYMENT = _record(own=_L, regional=_L, federal=_L, private=_L)
 OUTAGE = _record(place=_I, start=_S, stop=_S)
 
-_DIMENSIONS = ("places_count", "kinds", "regions_count", "steps", "years_count")
+_DIMENSIONS = ("places_count", "kinds", "regions_count", "steps", "years_count", "days", "budgets_count")
 _SHARED = ("places", "technologies", "requires", "unlocks", "regions", "region_links", "fit", "peers_in", "peers_out",
            "leaders_in", "leaders_out", "calendar", "since_base", "portfolio")  # fmt: skip
 _STATE = ("cells", "remaining", "rates", "stale", "wants", "lines", "starts", "ends", "towns", "areas", "plates",
           "table", "ledger", "queue", "spare", "events", "payments", "outages")  # fmt: skip
-SHARED_RECORD = _record(
-    **dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L
-)
+SHARED_RECORD = _record(**dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L)
 STATE_RECORD = _record(
     **dict.fromkeys((*_STATE, *_DIMENSIONS), _U),
-    **dict.fromkeys(("event_room", "outage_room", "paid"), _U),
+    **dict.fromkeys(("event_room", "outage_room", "queue_room", "paid"), _U),
     **dict.fromkeys(("event_count", "outage_count", "waiting", "queued", "federal", "federal_inflow"), _L),
 )
 
 
-# The columns by name, for compiled code
+# The columns by name, for compiled code: places(shared) is an array PLACE[n], cells(state) CELL[K, n], and so on
 
+_MANY = 1 << 40  # lists whose parts are bounded elsewhere
+places = column("places", PLACE, "places_count")
+technologies = column("technologies", TECHNOLOGY, "kinds")
+requires = column("requires", np.int32, _MANY)
+unlocks = column("unlocks", np.int32, _MANY)
+regions = column("regions", REGION, "regions_count")
+region_links = column("region_links", np.int64, "regions_count", "regions_count")
+fit = column("fit", np.float64, "kinds", "regions_count")
+peers_in = column("peers_in", LINK, _MANY)
+peers_out = column("peers_out", LINK, _MANY)
+leaders_in = column("leaders_in", LINK, _MANY)
+leaders_out = column("leaders_out", LINK, _MANY)
+calendar = column("calendar", STEP, "steps")
+since_base = column("since_base", np.float64, "years_count")
+portfolio = column("portfolio", np.uint8, "kinds", "places_count")
 
-@compiled
-def places(shared):
-    """PLACE[n]."""
-    return carray(pointer(shared.places), (shared.places_count,), PLACE)
-
-
-@compiled
-def technologies(shared):
-    """TECHNOLOGY[K]."""
-    return carray(pointer(shared.technologies), (shared.kinds,), TECHNOLOGY)
-
-
-@compiled
-def requires(shared):
-    """Numbers of required technologies; TECHNOLOGY.requires bounds the part of each."""
-    return carray(pointer(shared.requires), (1 << 40,), np.int32)
-
-
-@compiled
-def unlocks(shared):
-    """Numbers of the technologies that require one; TECHNOLOGY.unlocks bounds the part of each."""
-    return carray(pointer(shared.unlocks), (1 << 40,), np.int32)
-
-
-@compiled
-def regions(shared):
-    """REGION[R]."""
-    return carray(pointer(shared.regions), (shared.regions_count,), REGION)
-
-
-@compiled
-def region_links(shared):
-    """Weights between regions in units of 2**-40, int64[R, R]."""
-    return carray(pointer(shared.region_links), (shared.regions_count, shared.regions_count), np.int64)
-
-
-@compiled
-def fit(shared):
-    """How well a technology fits a region's specialization, float64[K, R]."""
-    return carray(pointer(shared.fit), (shared.kinds, shared.regions_count), np.float64)
-
-
-@compiled
-def links(address):
-    """A list of links, LINK[...]; PLACE bounds the part of each place."""
-    return carray(pointer(address), (1 << 40,), LINK)
-
-
-@compiled
-def calendar(shared):
-    """STEP[T]."""
-    return carray(pointer(shared.calendar), (shared.steps,), STEP)
-
-
-@compiled
-def since_base(shared):
-    """Years from the economy's base year to each year of the yearly table, float64[Y]."""
-    return carray(pointer(shared.since_base), (shared.years_count,), np.float64)
-
-
-@compiled
-def portfolio(shared):
-    """Which technologies operate from the start, uint8[K, n]."""
-    return carray(pointer(shared.portfolio), (shared.kinds, shared.places_count), np.uint8)
-
-
-@compiled
-def cells(state):
-    """CELL[K, n]."""
-    return carray(pointer(state.cells), (state.kinds, state.places_count), CELL)
-
-
-@compiled
-def remaining(state):
-    """What is left of each clock, float32[K, n]; infinite where no clock runs."""
-    return carray(pointer(state.remaining), (state.kinds, state.places_count), np.float32)
-
-
-@compiled
-def rates(state):
-    """What a step takes off each clock at full supply and without mandate, float32[K, n]."""
-    return carray(pointer(state.rates), (state.kinds, state.places_count), np.float32)
-
-
-@compiled
-def stale(state):
-    """Places whose rate must be worked out anew, int32[K, n]; LINE.stale says how many."""
-    return carray(pointer(state.stale), (state.kinds, state.places_count), np.int32)
-
-
-@compiled
-def wants(state):
-    """This step's wants, WANT[K, n]; LINE.wants says how many."""
-    return carray(pointer(state.wants), (state.kinds, state.places_count), WANT)
-
-
-@compiled
-def lines(state):
-    """LINE[K]."""
-    return carray(pointer(state.lines), (state.kinds,), LINE)
-
-
-@compiled
-def starts(state):
-    """Heads of the lists of cells that start to operate in a step, int32[K, T + 1]."""
-    return carray(pointer(state.starts), (state.kinds, state.steps + 1), np.int32)
-
-
-@compiled
-def ends(state):
-    """Heads of the lists of cells whose life ends in a step, int32[K, T + 1]."""
-    return carray(pointer(state.ends), (state.kinds, state.steps + 1), np.int32)
-
-
-@compiled
-def towns(state):
-    """TOWN[n]."""
-    return carray(pointer(state.towns), (state.places_count,), TOWN)
-
-
-@compiled
-def areas(state):
-    """AREA[R]."""
-    return carray(pointer(state.areas), (state.regions_count,), AREA)
-
-
-@compiled
-def plates(state):
-    """PLATE[K, R]."""
-    return carray(pointer(state.plates), (state.kinds, state.regions_count), PLATE)
-
-
-@compiled
-def table(state):
-    """The yearly table, float64[R, Y, 4]."""
-    return carray(pointer(state.table), (state.regions_count, state.years_count, len(ECONOMY)), np.float64)
-
-
-@compiled
-def ledger(state):
-    """The yearly ledger in minor units, int64[R + 1, Y, 14]; the last row is the federal level."""
-    return carray(pointer(state.ledger), (state.regions_count + 1, state.years_count, len(FLOWS)), np.int64)
-
-
-@compiled
-def queue_of(state):
-    """Those who wait for money, in order of service: QUEUE[K * n], the first `state.queued` of them."""
-    return carray(pointer(state.queue), (state.kinds * state.places_count,), QUEUE)
-
-
-@compiled
-def spare(state):
-    """Room to sort new entries of the queue, QUEUE[K * n]."""
-    return carray(pointer(state.spare), (state.kinds * state.places_count,), QUEUE)
-
-
-@compiled
-def events(state):
-    """EVENT[...], the first `state.event_count` of them."""
-    return carray(pointer(state.events), (state.event_room,), EVENT)
-
-
-@compiled
-def payments(state):
-    """PAYMENT[...], beside the events; only where `state.paid`."""
-    return carray(pointer(state.payments), (state.event_room,), PAYMENT)
-
-
-@compiled
-def outages(state):
-    """OUTAGE[...], the first `state.outage_count` of them."""
-    return carray(pointer(state.outages), (state.outage_room,), OUTAGE)
+cells = column("cells", CELL, "kinds", "places_count")
+remaining = column("remaining", np.float32, "kinds", "places_count")
+rates = column("rates", np.float32, "kinds", "places_count")
+stale = column("stale", np.int32, "kinds", "places_count")
+wants = column("wants", WANT, "kinds", "places_count")
+lines = column("lines", LINE, "kinds")
+starts = column("starts", np.int32, "kinds", "days")
+ends = column("ends", np.int32, "kinds", "days")
+towns = column("towns", TOWN, "places_count")
+areas = column("areas", AREA, "regions_count")
+plates = column("plates", PLATE, "kinds", "regions_count")
+table = column("table", np.float64, "regions_count", "years_count", len(ECONOMY))
+ledger = column("ledger", np.int64, "budgets_count", "years_count", len(FLOWS))
+queue_of = column("queue", QUEUE, "queue_room")
+spare = column("spare", QUEUE, "queue_room")
+events = column("events", EVENT, "event_room")
+payments = column("payments", PAYMENT, "event_room")
+outages = column("outages", OUTAGE, "outage_room")
 
 
 # The columns in Python
@@ -323,7 +179,7 @@ def outages(state):
 
 @dataclass(frozen=True)
 class Structure:
-    """All that the rows of one batch share; `record` SHARED_RECORD[1] holds the addresses. Shapes: see the accessors."""
+    """All that the rows of one batch share; `record` SHARED_RECORD[1] holds addresses. Shapes: see the accessors."""
 
     places: np.ndarray
     technologies: np.ndarray
@@ -390,10 +246,17 @@ def _longer(column: np.ndarray, length: int) -> np.ndarray:
 
 
 def _address(columns: Structure | State, record: np.ndarray) -> None:
-    """Write the columns' addresses into their record. The owner keeps the columns alive; nothing else refers to them."""
+    """Write the columns' addresses into their record; the owner keeps the columns alive."""
     for field in fields(columns):
         if field.name in (record.dtype.names or ()):
             record[field.name] = getattr(columns, field.name).ctypes.data
+
+
+def _measure(record: np.ndarray, shape: tuple[int, int, int, int, int]) -> None:
+    """Write the lengths of the columns into their record."""
+    _, _, areas, steps, _ = shape
+    for name, size in zip(_DIMENSIONS, (*shape, steps + 1, areas + 1), strict=True):
+        record[name] = size
 
 
 def structure(scenario: Scenario) -> Structure:
@@ -432,8 +295,7 @@ def structure(scenario: Scenario) -> Structure:
         network=network,
     )
     _address(shared, shared.record)
-    for name, size in zip(_DIMENSIONS, shared.shape, strict=True):
-        shared.record[name] = size
+    _measure(shared.record, shared.shape)
     shared.record["step"] = scenario.step / 12.0
     shared.record["counted_kinds"], shared.record["exposed_kinds"] = tech["counted"].sum(), tech["exposed"].sum()
     return shared
@@ -539,7 +401,7 @@ def mandates(scenario: Scenario) -> np.ndarray:
 
 
 def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
-    """Room for one row's state and `room` events; `paid` says whether money may bind (else its columns take no room)."""
+    """Room for one row's state and `room` events; `paid`: money may bind (else its columns take no room)."""
     count, kinds, areas, steps, years = shared.shape
     waiting = kinds * count if paid else 0
     events_room = max(room or 0, kinds * count + 1)
@@ -565,8 +427,7 @@ def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
         record=np.zeros(1, STATE_RECORD),
     )
     _address(state, state.record)
-    for name, size in zip(_DIMENSIONS, shared.shape, strict=True):
-        state.record[name] = size
+    _measure(state.record, shared.shape)
     state.record["event_room"], state.record["outage_room"] = len(state.events), len(state.outages)
-    state.record["paid"] = paid
+    state.record["queue_room"], state.record["paid"] = waiting, paid
     return state
