@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from sim.tables import InputError, Problem, nearest, read_file
 
-SCENARIO_LIMIT = 8 * 2**20
+SCENARIO_LIMIT = 2**20
 COMMAND_LINE = "command line"
 SHIPPED_MARK = "uptake:"
 
@@ -52,6 +51,10 @@ class Layer:
         return next((line for line in known if line), 1 if self.text else 0)
 
 
+# More than any scenario needs; longer keys would cost the TOML reader a time that grows with their square.
+_DEEP_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}""")
+_TOO_DEEP = "values are nested too deeply"
+
 Origin = Callable[[Keys], tuple[Layer, Keys]]
 
 
@@ -82,7 +85,10 @@ class Document:
     def changed(self, changes: Mapping[str, Any], origin: Origin) -> "Document":
         """The document with changes put over it: sections merge, everything else is replaced."""
         origins = dict(self.origins)
-        return Document(_merged(self.raw, changes, origins, origin, ()), origins, self.base)
+        try:
+            return Document(_merged(self.raw, changes, origins, origin, ()), origins, self.base)
+        except RecursionError:
+            raise InputError(Problem(origin(())[0].name, 0, "", _TOO_DEEP)) from None
 
     def overridden(self, overrides: Mapping[str, Any]) -> "Document":
         """The document with dotted or nested overrides from outside any file."""
@@ -112,9 +118,7 @@ def read_document(path: Path, shipped: Mapping[str, Path]) -> Document:
     return document
 
 
-def _chain(
-    path: Path, shipped: Mapping[str, Path], seen: tuple[Path, ...]
-) -> list[tuple[Layer, dict[str, Any]]]:
+def _chain(path: Path, shipped: Mapping[str, Path], seen: tuple[Path, ...]) -> list[tuple[Layer, dict[str, Any]]]:
     """The layers from the scenario extended first to the file itself."""
     layer, values = _read_layer(path)
     if "extends" not in values:
@@ -157,9 +161,7 @@ def located(layer: Layer, keys: Keys, name: Any, source: Keys) -> Path:
     if not inside:
         raise refuse(f"{name!r} leaves the scenario's folder", "a path inside the scenario's folder")
     if not exists:
-        siblings = (
-            [p.relative_to(folder).as_posix() for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        )
+        siblings = [p.relative_to(folder).as_posix() for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise refuse(f"no such file: {name!r}", "", nearest(name, siblings))
     return path
 
@@ -172,12 +174,15 @@ def _read_layer(path: Path) -> tuple[Layer, dict[str, Any]]:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(Problem(name, line, "", "the text is not UTF-8", "UTF-8")) from None
+    deep = _DEEP_KEY.search(text)
+    if deep:
+        raise InputError(Problem(name, text.count("\n", 0, deep.start()) + 1, "", _TOO_DEEP))
     try:
         values = tomllib.loads(text)
     except ValueError as error:
         raise InputError(_toml_problem(name, text, str(error))) from None
     except RecursionError:
-        raise InputError(Problem(name, 1, "", "values are nested too deeply")) from None
+        raise InputError(Problem(name, 1, "", _TOO_DEEP)) from None
     return Layer(name, path.parent, text, sha256=hashlib.sha256(data).hexdigest()), values
 
 
@@ -194,9 +199,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     key, mark, value = text.partition("=")
     key, value = key.strip(), value.strip()
     if not mark or not all(key.split(".")):
-        raise InputError(
-            Problem(COMMAND_LINE, 0, text, "is not an override", "key=value, as in diffusion.peers=0.5")
-        )
+        raise InputError(Problem(COMMAND_LINE, 0, text, "is not an override", "key=value, as in diffusion.peers=0.5"))
     try:
         parsed = tomllib.loads(f"value = {value}")
         if set(parsed) == {"value"}:
@@ -204,9 +207,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     except (ValueError, RecursionError):
         pass
     if value[:1] in ("[", "{", '"', "'"):
-        raise InputError(
-            Problem(COMMAND_LINE, 0, key, f"{value!r} is not a TOML value", "such as 0.5 or [1, 2]")
-        )
+        raise InputError(Problem(COMMAND_LINE, 0, key, f"{value!r} is not a TOML value", "such as 0.5 or [1, 2]"))
     return key, value
 
 
@@ -227,9 +228,7 @@ def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _merged(
-    base: Any, changes: Mapping[str, Any], origins: dict[Keys, Any], origin: Origin, path: Keys
-) -> Any:
+def _merged(base: Any, changes: Mapping[str, Any], origins: dict[Keys, Any], origin: Origin, path: Keys) -> Any:
     """A copy of `base` with changes put over it; `origins` is told, in place, where they are from."""
     result = dict(base)
     for key, value in changes.items():
@@ -352,10 +351,8 @@ class _Lines:
                 if not (self._skip(",") or self._skip("\n")):
                     self._pair(keys)
         else:
-            rest = takewhile(
-                lambda token: token[0] in ("word", "text") or token[1] == ".", self.tokens[self.at :]
-            )
-            self.at += sum(1 for _ in rest)
+            while self.tokens[self.at][0] in ("word", "text") or self.tokens[self.at][1] == ".":
+                self.at += 1
 
     def _elements(self, keys: Keys) -> None:
         number = 0
@@ -367,9 +364,7 @@ class _Lines:
 
 def to_toml(values: Mapping[str, Any], prefix: str = "") -> str:
     """TOML of nested mappings; NaN stands for None inside lists, and keys without a value are left out."""
-    plain = {
-        key: value for key, value in values.items() if not isinstance(value, Mapping) and value is not None
-    }
+    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping) and value is not None}
     lines = [f"{_toml_key(key)} = {_toml_value(value)}" for key, value in plain.items()]
     blocks = ["\n".join(lines)] if lines else []
     for key, value in values.items():

@@ -26,6 +26,7 @@ SHARE = (0.0, 1.0)
 FACTOR = (0.0, 1000.0)
 MONEY = (0.0, 1e12)
 STEPS_LIMIT = 100_000
+POLICIES_LIMIT = 200
 DATE_WORDS = "a date such as 2018-04 or 2018-04-01"
 NAME_WORDS = "letters, digits, - and _"
 RESERVED_POLICIES = frozenset({"baseline", "all", "none"})
@@ -124,16 +125,12 @@ class Settlements(Section):
 class Diffusion(Section):
     """Adoption: who wants what."""
 
-    external: float = parameter(
-        0.005, "spontaneous adoption", "1/year", (0.001, 0.03), RATE, basis=BASS, symbol="p"
-    )
+    external: float = parameter(0.005, "spontaneous adoption", "1/year", (0.001, 0.03), RATE, basis=BASS, symbol="p")
     leader_factor: float = parameter(3.0, "its multiple for leaders", "1", (1, 10), FACTOR)
     peers: float = parameter(
         0.38, "influence of peers in the region", "1/year", (0.05, 1), RATE, basis=BASS, symbol="q_n"
     )
-    leaders: float = parameter(
-        0.1, "influence of leaders of other regions", "1/year", (0, 0.6), RATE, symbol="q_h"
-    )
+    leaders: float = parameter(0.1, "influence of leaders of other regions", "1/year", (0, 0.6), RATE, symbol="q_h")
     announced: float = parameter(0.25, "influence between adoption and operation", "share", (0, 1), SHARE)
     benefit_weight: float = parameter(
         1.0, "weight of the net benefit in the exponent", "1", (0, 1.5), (0, 20), symbol="β"
@@ -150,12 +147,8 @@ class Diffusion(Section):
         basis="assumed; a size effect from e-government studies",
         symbol="ζ",
     )
-    resistance: float = parameter(
-        0.4, "resistance of residents", "V", (0, 1), (0, 20), basis="assumed (Z Table 3)"
-    )
-    divide: float = parameter(
-        0.3, "share left out digitally", "share", (0, 1), SHARE, basis="assumed (Z Table 3)"
-    )
+    resistance: float = parameter(0.4, "resistance of residents", "V", (0, 1), (0, 20), basis="assumed (Z Table 3)")
+    divide: float = parameter(0.3, "share left out digitally", "share", (0, 1), SHARE, basis="assumed (Z Table 3)")
 
 
 class NetworkParameters(Section):
@@ -193,9 +186,7 @@ class Platform(Section):
     cost_cut: float = parameter(
         0.3, "cut in the cost of adoption", "share", (0, 0.6), SHARE, basis="assumed (K)", symbol="χ"
     )
-    rate: float = parameter(
-        0.2, "push by the platform", "1/year", (0, 0.5), RATE, basis="assumed (K)", symbol="g"
-    )
+    rate: float = parameter(0.2, "push by the platform", "1/year", (0, 0.5), RATE, basis="assumed (K)", symbol="g")
     spillover: float = parameter(
         0.1, "help of platforms of other regions", "share", (0, 0.3), FACTOR, basis="assumed (K)"
     )
@@ -237,18 +228,12 @@ class Finance(Section):
         basis="assumed from municipal IT shares",
         symbol="ω",
     )
-    regional_pool: float = parameter(
-        0.2, "regional pool, multiple of own budgets", "1", (0, 2), FACTOR, symbol="ρ_R"
-    )
+    regional_pool: float = parameter(0.2, "regional pool, multiple of own budgets", "1", (0, 2), FACTOR, symbol="ρ_R")
     federal_pool: float = parameter(
         0.05, "federal pool, multiple of the national sum", "1", (0, 2), FACTOR, symbol="ρ_F"
     )
-    regional_share: float = parameter(
-        0.3, "most that the region pays", "share", (0, 0.7), SHARE, symbol="s_R"
-    )
-    federal_share: float = parameter(
-        0.2, "most that the federal level pays", "share", (0, 0.7), SHARE, symbol="s_F"
-    )
+    regional_share: float = parameter(0.3, "most that the region pays", "share", (0, 0.7), SHARE, symbol="s_R")
+    federal_share: float = parameter(0.2, "most that the federal level pays", "share", (0, 0.7), SHARE, symbol="s_F")
     private_share: float = parameter(0.0, "part paid by a private partner", "share", (0, 0.7), SHARE)
     private_fee: float = parameter(0.12, "yearly fee on the private part", "1/year", (0, 0.7), FACTOR)
     cost_level: float = parameter(
@@ -305,9 +290,7 @@ class Economy(Section):
     coefficients: Literal["point", "draws"] = parameter(
         "point", "the estimate, or one joint draw a replicate", "", None, basis="the calibration"
     )
-    base_year: int | None = parameter(
-        None, "year of the regions' table", "year", None, (1900, 2200), basis="the table"
-    )
+    base_year: int | None = parameter(None, "year of the regions' table", "year", None, (1900, 2200), basis="the table")
     volatility: float = parameter(
         0.0,
         "standard deviation of the common yearly shock",
@@ -366,17 +349,13 @@ class Security(Section):
         symbol="k_c",
     )
     outage: float = parameter(0.5, "technologies down after an incident", "years", (0, 2), (0, 100))
-    distrust: float = parameter(
-        0.5, "rise of resistance for two years after an incident", "V", (0, 1), (0, 20)
-    )
+    distrust: float = parameter(0.5, "rise of resistance for two years after an incident", "V", (0, 1), (0, 20))
 
 
 class PolicyLevers(Section):
     """Levers of policy."""
 
-    protection: float = parameter(
-        0.3, "protection of data", "share", (0, 1), SHARE, basis="Z's recommendations"
-    )
+    protection: float = parameter(0.3, "protection of data", "share", (0, 1), SHARE, basis="Z's recommendations")
     protection_cost: float = parameter(
         0.1, "rise of cost with full protection", "share", (0, 1), FACTOR, basis="Z's recommendations"
     )
@@ -431,9 +410,7 @@ class Policy(Section):
 
     title: str = Field("", description="its name for people")
     description: str = Field("", description="what is done")
-    overrides: dict[str, Any] = Field(
-        default_factory=dict, description="keys of the scenario, in its own shape"
-    )
+    overrides: dict[str, Any] = Field(default_factory=dict, description="keys of the scenario, in its own shape")
 
     @model_validator(mode="before")
     @classmethod
@@ -459,9 +436,7 @@ class Settings(Section):
     replicates: int = Field(100, ge=1, le=1_000_000, description="runs of each policy")
     seed: int = Field(1, ge=0, le=2**63 - 1, description="seed of all randomness")
     currency: str = Field("", description="currency, for labels")
-    focus: Texts = Field(
-        (), description="region ids over which shares are reported; empty: all with municipalities"
-    )
+    focus: Texts = Field((), description="region ids over which shares are reported; empty: all with municipalities")
     tables: Tables
     settlements: Settlements | None = None
     diffusion: Diffusion = Diffusion()
@@ -475,7 +450,7 @@ class Settings(Section):
     policy: PolicyLevers = PolicyLevers()
     parameters: ParameterDraws = ParameterDraws()
     targets: dict[Name, Target] = Field(default_factory=dict)
-    policies: dict[PolicyName, Policy] = Field(default_factory=dict)
+    policies: dict[PolicyName, Policy] = Field(default_factory=dict, max_length=POLICIES_LIMIT)
 
     @model_validator(mode="after")
     def _in_order(self) -> "Settings":
@@ -487,9 +462,7 @@ class Settings(Section):
         if not (_whole(self.step) or _whole(12 / self.step)):
             raise refused(f"{self.step:g} divides no year", "whole months, or a whole part of a year", "step")
         if not _whole(self.months / self.exact_step):
-            message = (
-                f"{self.months} months from start to end are not a whole number of steps of {self.step:g}"
-            )
+            message = f"{self.months} months from start to end are not a whole number of steps of {self.step:g}"
             raise refused(message, f"a multiple of {self.step:g} months", "end")
         if self.months / self.exact_step > STEPS_LIMIT:
             message = f"{self.months / self.exact_step:.0f} steps are too many"
@@ -545,9 +518,7 @@ def _row(key: str, field: FieldInfo) -> Parameter:
     extra: Any = field.json_schema_extra
     low, high = extra["plausible"] or (None, None)
     default = None if field.is_required() else field.default
-    return Parameter(
-        key, field.description or "", extra["unit"], default, low, high, extra["basis"], extra["symbol"]
-    )
+    return Parameter(key, field.description or "", extra["unit"], default, low, high, extra["basis"], extra["symbol"])
 
 
 def json_schema() -> dict[str, Any]:
@@ -602,9 +573,7 @@ def _section_in(annotation: Any) -> type[Section] | None:
 
 def permitted(field: FieldInfo) -> str:
     """What a field may hold, in words."""
-    limits = {
-        key: getattr(mark, key) for mark in field.metadata for key in ("ge", "le") if hasattr(mark, key)
-    }
+    limits = {key: getattr(mark, key) for mark in field.metadata for key in ("ge", "le") if hasattr(mark, key)}
     kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if kind is not type(None)]
     for kind, noun in ((int, "a whole number"), (float, "a number")):
         if kind in kinds:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sim.layers import Document, Keys, Layer, located, parse_override, read_document, to_toml
 from sim.parameters import (
+    POLICIES_LIMIT,
     POLICY_KEYS,
     POLICY_TABLES,
     Diffusion,
@@ -76,6 +77,7 @@ __all__ = [
 ]
 
 JSON_LIMIT = 256 * 2**20
+SETTINGS_SHOWN = 50
 FORMAT = "uptake scenario 1"
 
 
@@ -320,8 +322,9 @@ def _loaded(document: Document, name: str, path: Path | None) -> Scenario:
     except InputError as error:
         problems += error.problems
     policies = document.raw.get("policies")
-    for policy in policies if isinstance(policies, Mapping) else ():
-        problems += _policy_problems(document, policy, scenario)
+    if isinstance(policies, Mapping) and len(policies) <= POLICIES_LIMIT:
+        for policy in policies:
+            problems += _policy_problems(document, policy, scenario)
     if problems or scenario is None:
         raise InputError(dict.fromkeys(problems))
     return scenario
@@ -339,9 +342,7 @@ def _policy_problems(document: Document, name: str, scenario: Scenario | None) -
     tables = overrides.get("tables", {})
     for key in set(tables if isinstance(tables, Mapping) else ()) - set(POLICY_TABLES):
         message = "is the same for all policies, or unknown"
-        problems.append(
-            document.problem(("policies", name, "tables", key), message, ", ".join(POLICY_TABLES))
-        )
+        problems.append(document.problem(("policies", name, "tables", key), message, ", ".join(POLICY_TABLES)))
     if problems:
         return problems
     try:
@@ -399,9 +400,7 @@ def _assembled(document: Document, name: str, path: Path | None, previous: Scena
         _fit_files=files,
         **shared,
     )
-    if scenario.parameter_fit is not None and fits["parameters"] is not getattr(
-        previous, "parameter_fit", None
-    ):
+    if scenario.parameter_fit is not None and fits["parameters"] is not getattr(previous, "parameter_fit", None):
         _check_draws(scenario, scenario.parameter_fit)
     return scenario
 
@@ -427,7 +426,11 @@ def _settings(document: Document, problems: list[Problem]) -> Settings | None:
     try:
         return Settings.model_validate(document.raw)
     except ValidationError as error:
-        problems += [_setting_problem(document, dict(fault)) for fault in error.errors(include_url=False)]
+        faults = error.errors(include_url=False)
+        problems += [_setting_problem(document, dict(fault)) for fault in faults[:SETTINGS_SHOWN]]
+        if len(faults) > SETTINGS_SHOWN:
+            more = f"and {len(faults) - SETTINGS_SHOWN} more problems"
+            problems.append(document.problem(tuple(faults[SETTINGS_SHOWN]["loc"]), more))
         return None
 
 
@@ -451,10 +454,10 @@ def _setting_problem(document: Document, fault: dict[str, Any]) -> Problem:
         return document.problem(keys, "is missing", words)
     value = _shown(fault["input"])
     if fault["type"] in ("model_type", "dict_type", "model_attributes_type"):
-        return document.problem(
-            keys, f"{value} is not a section", f"[{keys[-1] if keys else ''}] with its keys"
-        )
+        return document.problem(keys, f"{value} is not a section", f"[{keys[-1] if keys else ''}] with its keys")
     message = _FAULTS.get(fault["type"], "{value} is not permitted").format(value=value)
+    if fault["type"] in ("too_short", "too_long"):
+        words = f"{fault['ctx'].get('min_length', fault['ctx'].get('max_length'))} elements"
     options = words.split(" or ") if fault["type"] == "literal_error" else []
     return document.problem(keys, message, words, nearest(str(fault["input"]), options))
 
@@ -513,17 +516,13 @@ def _with_files(problems: Sequence[Problem], document: Document) -> list[Problem
     named = [
         problem
         if problem.file
-        else document.problem(
-            tuple(problem.key.split(".")), problem.message, problem.allowed, problem.nearest
-        )
+        else document.problem(tuple(problem.key.split(".")), problem.message, problem.allowed, problem.nearest)
         for problem in problems
     ]
     return list(dict.fromkeys(named))
 
 
-def _tables(
-    document: Document, tables: Tables, previous: Scenario | None, problems: list[Problem]
-) -> dict[str, Table]:
+def _tables(document: Document, tables: Tables, previous: Scenario | None, problems: list[Problem]) -> dict[str, Table]:
     """The tables that the scenario names; one that `previous` read from the same file is taken from it."""
     known = previous._world.tables if previous else {}
     result = {}
@@ -684,6 +683,8 @@ def _reference_problems(document: Document, settings: Settings, world: World) ->
     members = _regions_with_members(world)
     for number, region in enumerate(settings.focus):
         check(("focus", number), region, "region with a municipality", members)
+        if region in settings.focus[:number]:
+            problems.append(document.problem(("focus", number), f"{region!r} is there twice", "each region once"))
     for number, mandate in enumerate(settings.mandates):
         check(("mandates", number, "region"), mandate.region, "region with a municipality", members)
         check(("mandates", number, "technology"), mandate.technology, "technology", world.technologies.id)

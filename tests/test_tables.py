@@ -68,10 +68,7 @@ def test_an_optional_column_that_is_missing_is_empty(tmp_path: Path) -> None:
     ],
 )
 def test_other_ways_to_write_the_same_table(tmp_path: Path, data: bytes) -> None:
-    assert (
-        read_table(write(tmp_path, data), COLUMNS).cells()
-        == read_table(write(tmp_path, PLAIN), COLUMNS).cells()
-    )
+    assert read_table(write(tmp_path, data), COLUMNS).cells() == read_table(write(tmp_path, PLAIN), COLUMNS).cells()
 
 
 @pytest.mark.parametrize(
@@ -126,9 +123,7 @@ def test_a_decimal_comma_in_a_comma_table_says_what_to_write(tmp_path: Path) -> 
 @pytest.mark.parametrize("cells", [("1,500", "2,250"), ("1,5", "2.5")])
 def test_commas_that_may_mean_two_things_are_refused(tmp_path: Path, cells: tuple[str, str]) -> None:
     text = f"id;name;size\na;A;{cells[0]}\nb;B;{cells[1]}\n"
-    assert faults(tmp_path, text)[0].startswith(
-        f"t:2: size: {cells[0]!r}: the comma may mark decimals or thousands"
-    )
+    assert faults(tmp_path, text)[0].startswith(f"t:2: size: {cells[0]!r}: the comma may mark decimals or thousands")
 
 
 def test_one_clear_decimal_comma_makes_the_others_clear(tmp_path: Path) -> None:
