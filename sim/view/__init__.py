@@ -1,0 +1,26 @@
+"""How does one watch diffusion happen? Mesa's browser view, started from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from sim.tables import InputError, Problem
+
+NEEDED = ("solara", "solara_assets", "uvicorn", "ipyvuetify")
+
+
+def serve(
+    scenario_source: str, overrides: Mapping[str, Any] | None = None, port: int = 0, open_browser: bool = True
+) -> None:
+    """Show a scenario in the browser until Ctrl-C; port 0 is a free one. Prints the address.
+
+    Raises InputError for a scenario that is not valid, a port that is taken, or without the extra `view`.
+    """
+    if not all(map(find_spec, NEEDED)):
+        message = "the browser view is not installed; install it by: pip install 'uptake[view]'"
+        raise InputError(Problem("uptake view", 0, "", message))
+    from sim.view.server import run
+
+    run(scenario_source, dict(overrides or {}), port, open_browser)
