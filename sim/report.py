@@ -1,0 +1,602 @@
+"""What would somebody who must decide want to read? One HTML file with the answer, the pictures and the grounds."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim import findings
+from sim.drawing import figure, grouped, signed, svg
+from sim.findings import month
+from sim.parameters import ASSUMED, parameter_table
+from sim.plots import SOURCE_WORDS, Plot, applicable, plot_of
+from sim.uncertainty import Split, variance_split, varying
+
+if TYPE_CHECKING:
+    from sim.results import Arm, Results
+    from sim.scenario import Scenario
+
+TEMPLATE = Path(__file__).with_name("report.html")
+TITLES = {
+    "programme": "Who has joined",
+    "map": "Where",
+    "technologies": "Technologies",
+    "guides": "Who guided whom",
+    "effects": "What policies change",
+    "heatmap": "Municipality by technology",
+    "divide": "Digital divide",
+    "grp": "Regional product",
+    "spending": "Money",
+    "ranks": "Ranks",
+}
+
+
+# The answer in sentences
+
+
+def percent(share: float) -> str:
+    """A share in percent: without decimals, but never 0 or 100 where it is not."""
+    value = 100 * share
+    if 0 < value < 0.5:
+        return "less than 1 %"
+    if 99.5 <= value < 100 - 1e-9:
+        return "more than 99 %"
+    return f"{value:.0f} %"
+
+
+def _ninety(low: float, high: float, form: Callable[[float], str]) -> str:
+    """The band of 90 % of replicates in words."""
+    if form(low) == form(high):
+        return f"{form(low)} in at least 90 % of replicates"
+    return f"{form(low)} to {form(high)} in 90 % of replicates"
+
+
+def answer(results: Results, table: Mapping[str, Sequence[findings.Effect]] | None = None) -> list[str]:
+    """The answer in sentences, each chosen by the figures it tells."""
+    table = findings.effects(results) if table is None and len(results.arms) > 1 else table or {}
+    return [
+        *_spread(results),
+        *_judged(results),
+        *_coverage(results),
+        *_attribution(results),
+        *_policies(results, table),
+        *_divide(results),
+        *_money(results),
+        *_product(results),
+    ]
+
+
+def _whole(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _name(scenario: Scenario, technology: int) -> str:
+    return scenario.technologies.name[technology].replace('"', "")
+
+
+def _spread(results: Results) -> list[str]:
+    """How many have each technology in focus at the end, and when half of them had."""
+    arm, scenario = results.baseline, results.scenario
+    members, found = int(arm.focus.sum()), []
+    for technology in findings.headline(scenario):
+        values = findings.one(arm, technology)
+        low, high = np.quantile(values[:, -1], (0.05, 0.95)) * members
+        count = f"{figure(round(values[:, -1].mean() * members, 1))} of {members}"
+        found.append(
+            f"{_name(scenario, technology)}: in {month(scenario, scenario.steps)}, {count} municipalities have it in the "
+            f"mean ({_ninety(low, high, _whole)}). {_half(scenario, values)}"
+        )
+    return found
+
+
+def _half(scenario: Scenario, values: np.ndarray) -> str:
+    """When half of the municipalities had it, of shares [replicates, T + 1]."""
+    reached = values >= 0.5 - 1e-12
+    share = reached.any(axis=1).mean()
+    if share < 0.5:
+        return f"Half of the municipalities have it at some time in {percent(share)} of replicates."
+    when = np.sort(np.where(reached.any(axis=1), reached.argmax(axis=1), scenario.steps + 1))
+    middle = int(when[(len(when) - 1) // 2])
+    if middle == 0:
+        return "Half of the municipalities have it from the start."
+    return f"In half of the replicates, half of the municipalities have it by {month(scenario, middle)}."
+
+
+def _judged(results: Results) -> list[str]:
+    """Each target beside the model: inside the band or not; plans by the chance of being met."""
+    scenario, found = results.scenario, []
+    members = int(results.baseline.focus.sum())
+    for verdict in findings.verdicts(results):
+        target, when = verdict.target, month(scenario, verdict.instant)
+        told = _counted(verdict.low, verdict.high, members)
+        name = _name(scenario, scenario.technologies.id.index(target.technology))
+        if target.kind == "plan":
+            words = f"Planned was {told} for {when} ({name}); {percent(verdict.chance)} of replicates reach it."
+        elif target.date is None:
+            words = (
+                f"Observed was {told} at some time before {when} ({name}); {percent(verdict.chance)} of replicates have that "
+                "number at some time before it."
+            )
+        else:
+            words = (
+                f"Observed was {told} in {when} ({name}). The model has {figure(verdict.mean * members)} in the mean "
+                f"({_ninety(verdict.q05 * members, verdict.q95 * members, _whole)}): the observation lies {_where(verdict)}."
+            )
+        found.append(words + _fitted(scenario, verdict))
+    return found
+
+
+def _counted(low: float, high: float, members: int) -> str:
+    first, last = round(low * members), round(high * members)
+    if first == last == members:
+        return f"all {members}"
+    return f"{first} of {members}" if first == last else f"{first} to {last} of {members}"
+
+
+def _where(verdict: findings.Verdict) -> str:
+    if verdict.inside:
+        return "inside this band"
+    return "above this band: the model is too slow" if verdict.low > verdict.q95 else "below this band: the model is too fast"
+
+
+def _fitted(scenario: Scenario, verdict: findings.Verdict) -> str:
+    fitted = scenario.parameter_fit is not None and scenario.parameters.draws == "draws"
+    if fitted and verdict.target.use and verdict.target.kind == "observed":
+        return " The parameters were fitted to it, so it tests nothing."
+    return ""
+
+
+def _coverage(results: Results) -> list[str]:
+    """How many technologies a municipality has at the end, and which spread furthest and least."""
+    arm, scenario = results.baseline, results.scenario
+    total = int(arm.counted.sum())
+    if not total:
+        return []
+    values = findings.coverage(arm)[:, -1] * total
+    low, high = np.quantile(values, (0.05, 0.95))
+    words = (
+        f"A municipality operates {figure(float(values.mean()), 2)} of {total} technologies in "
+        f"{month(scenario, scenario.steps)} in the mean ({_ninety(low, high, lambda x: figure(x, 2))})."
+    )
+    shares = findings.technology_shares(arm)[:, -1]
+    counted = np.flatnonzero(arm.counted)
+    most, least = counted[shares[counted].argmax()], counted[shares[counted].argmin()]
+    if shares[most] > shares[least]:
+        words += (
+            f" Furthest spread {_name(scenario, most)} ({percent(shares[most])} of municipalities), least "
+            f"{_name(scenario, least)} ({percent(shares[least])})."
+        )
+    return [words]
+
+
+def _attribution(results: Results) -> list[str]:
+    """What adoptions are attributed to, and who guides most."""
+    arm = results.baseline
+    sources = findings.source_totals(arm)
+    total = sum(sources.values())
+    if not total:
+        return ["Nobody adopts anything."]
+    order = sorted(sources, key=lambda name: -sources[name])
+    parts = ", ".join(f"{SOURCE_WORDS[name]} {percent(sources[name] / total)}" for name in order)
+    words = f"Of {grouped(total)} adoptions a replicate the model attributes: {parts}."
+    leaders = findings.leading_guides(arm, 1)
+    guided = sources.get("peers", 0.0) + sources.get("leaders", 0.0)
+    if leaders:
+        place, peers, afar = leaders[0]
+        name = arm.scenario.places.name[int(arm.shared.network.order[place])]
+        words += f" The leading guide is {name}, with {percent((peers + afar) / guided)} of the guided ones."
+    return [words + " This is the model's attribution, not evidence."]
+
+
+def _policies(results: Results, table: Mapping[str, Sequence[findings.Effect]]) -> list[str]:
+    """What the policies change, measure by measure; nothing is called a change whose interval includes zero."""
+    found = []
+    for measure in findings.measures(results):
+        if measure.key in table and measure.unit == "percentage points" and measure.key != "small":
+            found.append(_compared(results, measure, table[measure.key]))
+    prices = [price for price in findings.prices(results).values() if price.kind in ("costs", "better")]
+    titles = {arm.name: arm.title or arm.name for arm in results.arms.values()}
+    better = [titles[price.policy] for price in prices if price.kind == "better"]
+    if better:
+        found.append(f"More coverage for no more public money: {', '.join(better)}.")
+    costs = sorted((price for price in prices if price.kind == "costs"), key=lambda price: price.value)
+    if costs:
+        first = costs[0]
+        least = "The cheapest" if len(costs) > 1 else "An"
+        found.append(
+            f"{least} additional percentage point of coverage among policies that cost more: {titles[first.policy]}, "
+            f"{figure(first.value)} million {results.scenario.currency} of public money (95 % Monte Carlo interval "
+            f"{figure(first.low)} to {figure(first.high)})."
+        )
+    return found
+
+
+def _compared(results: Results, measure: findings.Measure, rows: Sequence[findings.Effect]) -> str:
+    """One measure: how many policies raise it, lower it, or neither, and the largest of each."""
+    raising = sorted((row for row in rows if row.sign > 0), key=lambda row: -row.mean)
+    lowering = sorted((row for row in rows if row.sign < 0), key=lambda row: row.mean)
+    neither = [row for row in rows if row.sign == 0]
+    parts = []
+    for chosen, verb in ((raising, "raise"), (lowering, "lower")):
+        if chosen:
+            first = chosen[0]
+            most = "" if len(chosen) == 1 else "most: "
+            parts.append(
+                f"{len(chosen)} {verb}{'s' if len(chosen) == 1 else ''} it ({most}{first.title}, {_points(first.mean)}, "
+                f"95 % Monte Carlo interval {_points(first.low)} to {_points(first.high)} percentage points)"
+            )
+    if neither:
+        parts.append(f"{len(neither)} cannot be told from the baseline ({', '.join(row.title for row in neither)})")
+    what = _measure_name(results, measure)
+    return f"{what[0].upper()}{what[1:]}: of {len(rows)} {'policies' if len(rows) > 1 else 'policy'}, {'; '.join(parts)}."
+
+
+def _points(value: float) -> str:
+    return signed(value, 1 if abs(value) >= 0.95 else 2)
+
+
+def _measure_name(results: Results, measure: findings.Measure) -> str:
+    known = results.scenario.technologies
+    what, _, when = measure.label.partition(", ")
+    return f"{_name(results.scenario, known.id.index(what)) if what in known.id else what} in {when}".replace(
+        " in until ", " until "
+    )
+
+
+def _divide(results: Results) -> list[str]:
+    """Whether the divide opened or closed between the first January with a technology and the end."""
+    arm, scenario = results.baseline, results.scenario
+    last = findings.held(arm, scenario.steps)[:, arm.focus]
+    middle_instant = scenario.steps // 2
+    middle = findings.held(arm, middle_instant)[:, arm.focus]
+    if not middle.any() or arm.focus.sum() < 2:
+        return []
+    change = findings.effect("", "", "", findings.gini(last) - findings.gini(middle))
+    before, after = float(np.median(findings.gini(middle))), float(np.median(findings.gini(last)))
+    verb = {1: "opens", -1: "narrows", 0: "does not clearly change"}[change.sign]
+    return [
+        f"The digital divide {verb}: the Gini coefficient of technologies operating goes from {before:.2f} in "
+        f"{month(scenario, middle_instant)} to {after:.2f} in {month(scenario, scenario.steps)} (medians)."
+    ]
+
+
+def _money(results: Results) -> list[str]:
+    """Public money until the end, and how many adoptions wait for it."""
+    arm, scenario = results.baseline, results.scenario
+    if not findings.has_money(scenario):
+        return ["Money is slack: nothing costs anything in this scenario."]
+    paid, gained = findings.public_money(arm), findings.coverage(arm)
+    points = 100 * (gained[:, -1] - gained[:, 0])
+    words = f"Public money paid until the end: {figure(float(paid.mean()))} million {scenario.currency} in the mean"
+    if points.mean() > 0:
+        words += f", {figure(float(paid.mean() / points.mean()))} million for each percentage point of coverage gained"
+    waiting = arm.batch.ledgers[:, findings.focus_regions(arm), -1, findings.FLOWS.index("unpaid")].sum(axis=1).mean()
+    waits = f" {figure(round(float(waiting), 1))} adoptions wait for money at the end, in the mean." if waiting > 0 else ""
+    return [f"{words}.{waits}"]
+
+
+def _product(results: Results) -> list[str]:
+    """The product of the regions in focus at the end: a conditional projection, and of what."""
+    arm, scenario = results.baseline, results.scenario
+    if not findings.has_economy(scenario):
+        return []
+    base = float(np.asarray(arm.shared.regions["grp"])[findings.focus_regions(arm)].sum())
+    change = 100 * (findings.product(arm)[:, :, -1].sum(axis=1) / base - 1)
+    low, high = np.quantile(change, (0.05, 0.95))
+    economy = scenario.economy
+    alone = economy.industry_growth == economy.urban_growth == economy.volatility == 0
+    cause = "through adoption alone" if alone else "through growth, shocks and adoption together"
+    return [
+        f"Conditional projection, {cause}: in {findings.years(scenario)[-1]} the gross regional product is "
+        f"{_change(float(change.mean()))} that of the table of {economy.base_year} in the mean (in 90 % of replicates by "
+        f"{signed(low, 2)} % to {signed(high, 2)} %), if adoption by everybody adds {100 * economy.industry_gain:g} % to "
+        "industry (assumed) and the regression across regions holds over time."
+    ]
+
+
+def _change(value: float) -> str:
+    if abs(value) < 0.005:
+        return "within 0.01 % of"
+    return f"{abs(value):.2f} % {'above' if value > 0 else 'below'}"
+
+
+# Pictures and their captions
+
+
+def captions(results: Results, splits: Mapping[str, Split]) -> dict[str, str]:
+    """What each picture shows, from how many runs, and on what it rests."""
+    arm, scenario = results.baseline, results.scenario
+    runs = f"{results.replicates} replicates, seed {results.seed}"
+    drawn = [part for part in varying(arm) if part != "luck"]
+    spread = f"Bands are the spread over replicates (luck{''.join(f' and draws of {part}' for part in drawn)})"
+    rates = "rates of adoption and technology numbers are assumed unless the tables below say otherwise"
+    fitted = scenario.parameter_fit is not None and "parameters" in drawn
+    known = f"{', '.join(scenario.parameter_fit.draws)} drawn from a fit to the targets; all else assumed" if fitted and scenario.parameter_fit else rates  # fmt: skip
+    return {
+        "programme": f"Baseline, {runs}. {spread}, not uncertainty about the world. Black: observed; hollow: planned. {known}.",
+        "map": f"Baseline, mean of {runs}. Only places in focus; seats of municipalities. {known}.",
+        "technologies": f"Baseline, means of {runs}. Costs, benefits, lags and lives of technologies are assumed by domain.",
+        "guides": f"Baseline, {runs}. The model's attribution, not evidence: a guide is drawn in proportion to its part in the "
+        "hazard at the moment of adoption. At the right each municipality under the guide most often drawn for it.",
+        "effects": f"Differences from the baseline under the same luck, {runs}. Thick: 95 % Monte Carlo interval of the mean; thin: "
+        "5 to 95 % of replicates; grey: the interval includes zero. Neither interval is uncertainty about the world. Public money: "
+        "adoptions, running costs, fees; savings not taken off. Effects on the regional product are a conditional projection.",
+        "heatmap": f"Baseline, {runs}: the year by which half of the replicates have it operating. Earliest rows and columns first"
+        f"{'' if arm.focus.sum() <= 45 else '; the 45 largest municipalities'}. {known}.",
+        "divide": f"Baseline, {runs}. {spread}. Municipalities count alike, whatever their size.",
+        "grp": f"Baseline, {runs}; conditional projection: the regression is a cross-section, industry is part of the product and "
+        f"no digital variable enters it. {_coefficients(scenario)}{_split_words(splits)}",
+        "spending": f"Baseline, means of {runs}; regions in focus. Budgets and costs are assumed; millions of {scenario.currency} at "
+        "prices of the base year.",
+        "ranks": f"Baseline, {runs}. The index is 120 times the mean over segments of the share of technologies operating: a "
+        "definition of this model. Points: medians; thick and thin: 50 and 90 % of replicates."
+        + _correspondence(results),
+    }  # fmt: skip
+
+
+def _coefficients(scenario: Scenario) -> str:
+    if scenario.economy.coefficients == "draws":
+        return "Coefficients are drawn for each replicate."
+    return "Coefficients are at their estimate: the band leaves their uncertainty out."
+
+
+def _split_words(splits: Mapping[str, Split]) -> str:
+    split = splits.get("grp")
+    if split is None or len(split.shares) < 2:
+        return ""
+    parts = ", ".join(f"{name} {100 * share:.0f} %" for name, share in split.shares.items())
+    return (
+        f" Variance in the last year: {parts} (first-order shares from {split.replicates} pairs of runs, standard error up "
+        f"to {100 * split.error:.0f} points)."
+    )
+
+
+def _correspondence(results: Results) -> str:
+    """Whether regions rank like their main cities, where there are enough of them."""
+    arm = results.baseline
+    if len(findings.focus_regions(arm)) < 4:
+        return ""
+    cities = findings.place_index(arm)[:, findings.main_cities(arm)]
+    rho = findings.rank_correlation(cities, findings.region_index(arm))
+    rho = rho[np.isfinite(rho)]
+    if not len(rho):
+        return ""
+    low, middle, high = np.quantile(rho, (0.05, 0.5, 0.95))
+    return f" Rank correlation of regions with their largest cities (Spearman): {middle:.2f}, in 90 % of replicates {low:.2f} to {high:.2f}."
+
+
+def pictures(results: Results, plot: Plot, splits: Mapping[str, Split], table: Any) -> list[dict[str, str]]:
+    """Name, title, caption and SVG of every applicable picture, in the order of the report."""
+    words, found = captions(results, splits), []
+    grp = splits.get("grp")
+    options: dict[str, dict[str, Any]] = {"effects": {"table": table}}
+    if grp and len(grp.shares) > 1:
+        options["grp"] = {"split": grp.shares}
+    for name in sorted(applicable(results), key=list(TITLES).index):
+        text = plot.text(name, **options.get(name, {}))
+        found.append({"name": name, "title": TITLES[name], "caption": words[name], "svg": _inside(text)})
+    return found
+
+
+def _inside(text: str) -> str:
+    """An SVG file as an element of a page: no address in it."""
+    return re.sub(r' xmlns(:xlink)?="[^"]*"', "", text[text.index("<svg") :])
+
+
+# The grounds
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A number of the model: its value here, unit, plausible range, and on what it rests."""
+
+    key: str
+    meaning: str
+    value: str
+    unit: str
+    plausible: str
+    basis: str
+    assumed: bool
+
+
+def grounds(results: Results) -> list[Ground]:
+    """Every parameter with its value in this scenario; drawn ones with the range of their draws."""
+    scenario, found = results.scenario, []
+    fit = scenario.parameter_fit
+    draws = fit.draws if fit is not None and scenario.parameters.draws == "draws" else {}
+    for row in parameter_table():
+        for key, value in _values(scenario, row.key):
+            basis = row.basis
+            if key in draws:
+                low, high = np.quantile(draws[key], (0.05, 0.95))
+                value, basis = f"{figure(low)} to {figure(high)} (90 % of draws)", "drawn: fitted to the targets"
+            told = value if isinstance(value, str) else _shown(value)
+            plausible = "" if row.low is None else f"{row.low:g} to {row.high:g}"
+            found.append(Ground(key, row.meaning, told, row.unit, plausible, basis, ASSUMED in basis))
+    return found
+
+
+def _values(scenario: Scenario, key: str) -> list[tuple[str, Any]]:
+    """A key of the table of parameters with its value here; one for each mandate."""
+    section, _, name = key.rpartition(".")
+    if section.startswith("mandates"):
+        return [(f"mandates.{at}.{name}", mandate.rate) for at, mandate in enumerate(scenario.mandates)]
+    owner = getattr(scenario, "network_parameters" if section == "network" else section)
+    return [(key, getattr(owner, f"{name}_" if name == "from" else name))]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def technology_rows(scenario: Scenario) -> list[dict[str, Any]]:
+    """The numbers of every technology, with their basis where the table tells it."""
+    tech = scenario.technologies
+    table = scenario._world.tables.get("technologies")
+    basis = table.columns.get("basis") if table is not None else None
+    names = ("cost", "complexity", "benefit", "foreign_share", "lag", "life", "privacy", "running_cost", "saving")
+    return [
+        {
+            "name": _name(scenario, k),
+            "domain": tech.domain[k].replace("_", " "),
+            "values": [figure(float(getattr(tech, name)[k])) for name in names],
+            "basis": basis[k] if basis is not None else "",
+        }
+        for k in range(len(tech.id))
+    ]
+
+
+def effect_rows(results: Results, table: Mapping[str, Sequence[findings.Effect]]) -> list[dict[str, Any]]:
+    """The table of effects: a row for each policy and measure."""
+    rows = []
+    for measure in findings.measures(results):
+        for row in table.get(measure.key, ()):
+            form = figure if abs(row.mean) >= 1000 else lambda value, digits=measure.digits: signed(value, digits + 1)
+            rows.append(
+                {
+                    "policy": row.title, "measure": _measure_name(results, measure), "unit": measure.unit,
+                    "mean": form(row.mean), "interval": f"{form(row.low)} to {form(row.high)}",
+                    "spread": f"{form(row.q05)} to {form(row.q95)}", "clear": row.sign != 0,
+                }
+            )  # fmt: skip
+    return rows
+
+
+def target_rows(results: Results) -> list[dict[str, str]]:
+    """Every target with its source, beside the model."""
+    scenario, members = results.scenario, int(results.baseline.focus.sum())
+    judged = {verdict.name: verdict for verdict in findings.verdicts(results)}
+    rows = []
+    for name, target in scenario.targets.items():
+        low, high = findings.bounds(target, members)
+        verdict = judged.get(name)
+        rows.append(
+            {
+                "name": name, "technology": _name(scenario, scenario.technologies.id.index(target.technology)),
+                "when": f"{target.date}" if target.date else f"before {target.before}",
+                "range": _counted(low, high, members), "kind": target.kind,
+                "model": f"{100 * verdict.q05:.0f} to {100 * verdict.q95:.0f} %" if verdict else "outside the time simulated",
+                "chance": percent(verdict.chance) if verdict else "", "used": "yes" if target.use else "no",
+                "source": target.source, "note": target.note,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def policy_rows(results: Results) -> list[dict[str, str]]:
+    """Every policy that was run, in words and in keys."""
+    rows = []
+    for name in results.arms:
+        if name in results.scenario.policies:
+            policy = results.scenario.policies[name]
+            keys = "; ".join(f"{key} = {value}" for key, value in _flat(policy.overrides))
+            rows.append({"name": name, "title": policy.title, "description": policy.description, "keys": keys})
+    return rows
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested overrides as dotted keys; lists as a whole."""
+    found: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found += _flat(value, f"{prefix}{key}.")
+        else:
+            found.append((prefix + key, _listed(value)))
+    return found
+
+
+def _listed(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{len(value)} entries]" if len(value) > 3 else f"[{', '.join(map(_listed, value))}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {_listed(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+# The page
+
+
+def page(results: Results, command: str = "", plot: Plot | None = None) -> str:
+    """The whole report as HTML: nothing in it is fetched, everything from data is escaped."""
+    from jinja2 import Environment
+
+    from sim.folder import provenance
+
+    plot = plot or plot_of(results)
+    table = findings.effects(results) if len(results.arms) > 1 else {}
+    splits = _splits(results)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["plain"] = lambda text: re.sub(r"https?://", "", str(text))
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        scenario=results.scenario,
+        results=results,
+        about=_about(results),
+        answer=answer(results, table),
+        pictures=pictures(results, plot, splits, table),
+        effects=effect_rows(results, table),
+        targets=target_rows(results),
+        policies=policy_rows(results),
+        grounds=grounds(results),
+        technologies=technology_rows(results.scenario),
+        made=_lasting(provenance(results, command)),
+    )
+
+
+def _about(results: Results) -> str:
+    """What was run, in a sentence."""
+    scenario, arm = results.scenario, results.baseline
+    regions = [scenario.regions.name[r] for r in findings.focus_regions(arm)]
+    where = ", ".join(regions) if len(regions) <= 3 else f"{len(regions)} regions"
+    policies = len(results.arms) - 1
+    others = f" and {policies} {'policies' if policies > 1 else 'policy'} under the same luck" if policies else ""
+    return (
+        f"{int(arm.focus.sum())} municipalities of {where}, {month(scenario, 0)} to {month(scenario, scenario.steps)}: the "
+        f"baseline{others}, {results.replicates} replicates, seed {results.seed}."
+    )
+
+
+def _splits(results: Results) -> dict[str, Split]:
+    """The variance of the product in the last year by what varies; nothing where there is no economy."""
+    if not findings.has_economy(results.scenario):
+        return {}
+    return variance_split(results, {"grp": _last_product})
+
+
+def _last_product(arm: Arm) -> np.ndarray:
+    return findings.product(arm)[:, :, -1].sum(axis=1)
+
+
+def _lasting(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Provenance without what differs between two runs of the same thing: the same run gives the same report."""
+    return {key: value for key, value in made.items() if key not in ("time", "platform")}
+
+
+def write_report(results: Results, path: str | Path, command: str = "", plot: Plot | None = None) -> None:
+    """Write the report, whole or not at all."""
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(page(results, command, plot), encoding="utf-8", newline="\n")
+    os.replace(temporary, path)
+
+
+def summary_html(results: Results) -> str:
+    """A run in a notebook: what was run, the answer, and the first picture."""
+    from jinja2 import Environment
+
+    template = (
+        "<div><h3>{{ title }}</h3><p>{{ about }}</p><ul>{% for line in answer %}<li>{{ line }}</li>{% endfor %}</ul>"
+        "{{ picture | safe }}</div>"
+    )
+    picture = svg(plot_of(results).kept("programme"), "summary")
+    lines = answer(results)
+    return Environment(autoescape=True).from_string(template).render(
+        title=results.scenario.title, about=_about(results), answer=lines, picture=picture
+    )
