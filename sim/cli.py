@@ -237,7 +237,7 @@ def summary_json(results: Results, written: Path) -> str:
     """What a run found, for machines."""
     effects = results.effects()
     effects["date"] = effects["date"].astype(str)
-    found = {
+    found: dict[str, Any] = {
         "folder": str(written),
         "report": str(written / "report.html"),
         "scenario": results.scenario.name,

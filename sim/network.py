@@ -60,7 +60,8 @@ def build(scenario: Scenario) -> Network:
     section = scenario.network_parameters
     mass = np.asarray(places.population, dtype=np.float64)[order] ** section.size_exponent
     leading = np.asarray(scenario.portfolio).any(axis=1)[order]
-    listens = ~np.asarray(places.guide)[order]
+    guides: np.ndarray = np.asarray(places.guide)[order]
+    listens = ~guides
 
     groups_peers, groups_leaders = [], []
     everybody = np.arange(len(order))
@@ -218,7 +219,7 @@ def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, 
     count = len(regions.id)
     population = np.asarray(scenario.places.population, dtype=np.float64)[order]
     largest = np.full(count, -1)
-    for i in np.lexsort((np.arange(len(order)), population)):
+    for i in np.lexsort((np.arange(len(order)), population)).tolist():
         largest[region[i]] = i
     size = np.where(largest >= 0, np.nan_to_num(np.asarray(regions.population, dtype=np.float64)), 0.0)
     centre = position[np.maximum(largest, 0)]
@@ -253,16 +254,17 @@ def to_networkx(scenario: Scenario) -> networkx.DiGraph:
             latitude=float(places.latitude[i]),
             longitude=float(places.longitude[i]),
         )
-    for r, name in enumerate(regions.id):
-        graph.add_node(f"region:{name}", kind="region", name=regions.name[r], population=float(regions.population[r]))
+    for row, name in enumerate(regions.id):
+        people = float(regions.population[row])
+        graph.add_node(f"region:{name}", kind="region", name=regions.name[row], population=people)
     identity = [places.id[i] for i in net.order]
     for channel, links in (("peers", net.peers), ("leaders", net.leaders)):
         target = np.repeat(np.arange(len(identity)), np.diff(links.start))
-        for j, i, weight in zip(links.neighbour, target, links.weight, strict=True):
-            graph.add_edge(identity[j], identity[i], channel=channel, weight=float(weight * EXPOSURE_UNIT))
-    for r, q in np.argwhere(net.regions):
-        weight = float(net.regions[r, q] * EXPOSURE_UNIT)
-        graph.add_edge(f"region:{regions.id[q]}", f"region:{regions.id[r]}", channel="regions", weight=weight)
+        for j, listener, weight in zip(links.neighbour, target, links.weight, strict=True):
+            graph.add_edge(identity[j], identity[listener], channel=channel, weight=float(weight * EXPOSURE_UNIT))
+    for row, other in np.argwhere(net.regions).tolist():
+        weight = float(net.regions[row, other] * EXPOSURE_UNIT)
+        graph.add_edge(f"region:{regions.id[other]}", f"region:{regions.id[row]}", channel="regions", weight=weight)
     return graph
 
 

@@ -353,7 +353,7 @@ class Results:
             found = [target.date for target in self.scenario.targets.values() if target.date is not None]
             steps = [self.scenario.step_of(date) for date in found]
         else:
-            steps = [self.scenario.step_of(np.datetime64(date, "D")) for date in dates]
+            steps = [self.scenario.step_of(date) for date in dates]
         last = self.scenario.steps
         if dates is None:
             steps.append(last)
@@ -494,11 +494,10 @@ def _category(codes: np.ndarray, names: Sequence[str], known: Sequence[str] | No
     """Codes (below 0: none) of `names` as a category, among the `known` names if those are more."""
     import pandas as pd
 
-    codes = np.asarray(codes)
-    if known is None:
-        return pd.Categorical.from_codes(codes, list(names))
-    mapping = np.array([list(known).index(name) for name in names])
-    return pd.Categorical.from_codes(mapping[codes], list(known))
+    codes = np.asarray(codes, dtype=np.int64)
+    if known is not None:
+        codes = np.array([list(known).index(name) for name in names], dtype=np.int64)[codes]
+    return pd.Categorical.from_codes(codes, list(known or names))  # type: ignore[call-overload]
 
 
 def _dates(scenario: Scenario, steps: np.ndarray) -> np.ndarray:

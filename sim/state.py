@@ -323,7 +323,8 @@ def _places(scenario: Scenario, order: np.ndarray) -> np.ndarray:
     column["population"] = np.rint(np.asarray(places.population))[order]
     column["divide"], column["resistance"] = np.asarray(places.divide)[order], np.asarray(places.resistance)[order]
     column["region"] = np.asarray(places.region)[order]
-    column["member"] = ~np.asarray(places.guide)[order]
+    guides: np.ndarray = np.asarray(places.guide)[order]
+    column["member"] = ~guides
     column["leader"] = np.asarray(scenario.portfolio).any(axis=1)[order]
     return column
 
