@@ -59,7 +59,7 @@ def build(scenario: Scenario) -> Network:
     position = _on_sphere(np.asarray(places.latitude)[order], np.asarray(places.longitude)[order])
     section = scenario.network_parameters
     mass = np.asarray(places.population, dtype=np.float64)[order] ** section.size_exponent
-    leading = np.asarray(scenario.portfolio).any(axis=1)[order]
+    leading: np.ndarray = np.asarray(scenario.portfolio)[order].any(axis=1)
     guides: np.ndarray = np.asarray(places.guide)[order]
     listens = ~guides
 

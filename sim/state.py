@@ -325,7 +325,7 @@ def _places(scenario: Scenario, order: np.ndarray) -> np.ndarray:
     column["region"] = np.asarray(places.region)[order]
     guides: np.ndarray = np.asarray(places.guide)[order]
     column["member"] = ~guides
-    column["leader"] = np.asarray(scenario.portfolio).any(axis=1)[order]
+    column["leader"] = np.asarray(scenario.portfolio)[order].any(axis=1)
     return column
 
 
