@@ -252,7 +252,8 @@ def place_labels(
     for row in rows:
         text = axes.annotate(names[row], points[row], fontsize=size, ha="center", va="center", zorder=4)
         box = text.get_window_extent(renderer)
-        spot = _free_spot(dots[row], (box.width + 4, box.height + 2), np.array(taken), frame, [r + wide[row] / 2 - 5 for r in reach])
+        around = [radius + wide[row] / 2 - 5 for radius in reach]
+        spot = _free_spot(dots[row], (box.width + 4, box.height + 2), np.array(taken), frame, around)
         if spot is None:
             text.remove()
             continue

@@ -86,9 +86,12 @@ def first_operating(arm: Arm) -> np.ndarray:
     return first
 
 
-def by_half(first: np.ndarray) -> np.ndarray:
-    """The instant by which at least half of the replicates have it, along the first axis; infinite where fewer do."""
-    return np.sort(first, axis=0)[(len(first) - 1) // 2]
+def when_operating(first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of replicates (first axis) in which it ever operates, and the median instant of those; infinite if none."""
+    ordered = np.sort(first, axis=0)
+    number = np.isfinite(ordered).sum(axis=0)
+    middle = np.take_along_axis(ordered, np.maximum((number - 1) // 2, 0)[None], axis=0)[0]
+    return number / len(first), middle
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def flow(arm: Arm, *names: str) -> np.ndarray:
 
 
 def public_money(arm: Arm) -> np.ndarray:
-    """Public money paid until the end: adoptions, running costs and fees; savings not taken off. float64[replicates]."""
+    """Public money to the end: adoptions, running costs, fees; savings not taken off; millions, float64[replicates]."""
     return flow(arm, *PUBLIC).sum(axis=1)
 
 
@@ -176,7 +179,7 @@ def product(arm: Arm) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A target beside the model: shares from 0 to 1; `chance`: of replicates that are within the range, or reach a plan.
+    """A target beside the model: shares from 0 to 1; `chance`: of replicates within the range, or that reach a plan.
 
     For a target before a date, `chance` is of replicates that are within the range at some instant before it, and
     the band is that of the number at the date.
@@ -234,7 +237,7 @@ def verdicts(results: Results) -> list[Verdict]:
 
 @dataclass(frozen=True)
 class Effect:
-    """A policy's paired effect on one measure: mean difference, its 95 % Monte Carlo interval, spread over replicates."""
+    """A policy's paired effect on a measure: mean difference, its 95 % Monte Carlo interval, spread over replicates."""
 
     policy: str
     title: str

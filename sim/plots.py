@@ -150,24 +150,19 @@ def _other_arms(
 
 def _key(panel: Axes, replicates: int, others: Sequence[tuple[str, str]]) -> None:
     """At the right of a panel: what the bands and the thin lines are, each beside a piece of it."""
-    inch = 1 / (panel.get_position().width * WIDTH)
-    y, step = 0.82, 0.062
-    for low, high, alpha in ((0.0, 3.0, 0.16), (0.75, 2.25, 0.3)):
-        patch = Rectangle((1 + 0.15 * inch, y - (high - 0.6) * step), 0.2 * inch, (high - low) * step, color=BLUE, alpha=alpha,
-                          linewidth=0, transform=panel.transAxes, clip_on=False)  # fmt: skip
-        panel.add_patch(patch)
-    panel.plot([1 + 0.15 * inch, 1 + 0.35 * inch], [y - 0.9 * step] * 2, color=BLUE, linewidth=1.6, clip_on=False,
-               transform=panel.transAxes)  # fmt: skip
-    for at, words in enumerate(("90 % of replicates", f"median of {replicates}", "50 % of replicates")):
-        height = y - (-0.2, 0.9, 1.75)[at] * step
-        panel.text(1 + 0.42 * inch, height, words, fontsize=SMALL, color=BLUE, va="center", transform=panel.transAxes)
-    y -= 4.2 * step
-    for title, colour in others:
-        panel.plot([1 + 0.15 * inch, 1 + 0.35 * inch], [y, y], color=colour, linewidth=1.1, linestyle=(0, (4, 1.5)),
-                   clip_on=False, transform=panel.transAxes)  # fmt: skip
-        panel.text(1 + 0.42 * inch, y, wrapped(title, 1.6), fontsize=SMALL, color=colour, va="center",
-                   transform=panel.transAxes)  # fmt: skip
-        y -= 2 * step
+    across = panel.get_position().width * WIDTH
+    left, right, text = 1 + 0.15 / across, 1 + 0.35 / across, 1 + 0.42 / across
+    options: dict[str, Any] = {"transform": panel.transAxes, "clip_on": False}
+    for low, high, alpha in ((0.62, 0.92, 0.16), (0.69, 0.85, 0.3)):
+        panel.add_patch(Rectangle((left, low), right - left, high - low, color=BLUE, alpha=alpha, linewidth=0, **options))
+    panel.plot([left, right], [0.75, 0.75], color=BLUE, linewidth=1.6, **options)
+    words = {0.89: "90 % of replicates", 0.82: "50 % of replicates", 0.75: f"median of {replicates}"}
+    for y, line in words.items():
+        panel.text(text, y, line, fontsize=SMALL, color=BLUE, va="center", transform=panel.transAxes)
+    for at, (title, colour) in enumerate(others):
+        y = 0.5 - 0.12 * at
+        panel.plot([left, right], [y, y], color=colour, linewidth=1.1, linestyle=(0, (4, 1.5)), **options)
+        panel.text(text, y, wrapped(title, 1.6), fontsize=SMALL, color=colour, va="center", transform=panel.transAxes)
 
 
 def _targets(panel: Axes, results: Results, technology: int, times: np.ndarray) -> None:
@@ -194,8 +189,8 @@ def _targets(panel: Axes, results: Results, technology: int, times: np.ndarray) 
 def _note(panel: Axes, x: float, y: float, text: str, below: bool = False) -> None:
     """Words at the right of a mark, or below it where the mark is at the top."""
     panel.annotate(
-        text, (x, y), xytext=(8, -11 if below else 0), textcoords="offset points", fontsize=SMALL, ha="left", va="center",
-        zorder=7, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
+        text, (x, y), xytext=(8, -11 if below else 0), textcoords="offset points", fontsize=SMALL, ha="left",
+        va="center", zorder=7, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
 
 
@@ -214,7 +209,8 @@ def technologies(results: Results) -> Figure:
     """Mean share of focus municipalities operating each technology, a panel for each domain, every line named."""
     scenario, arm = results.scenario, results.baseline
     tech = scenario.technologies
-    domains = list(dict.fromkeys(tech.domain))
+    counted = np.flatnonzero(arm.counted) if arm.counted.any() else np.arange(len(tech.id))
+    domains = list(dict.fromkeys(tech.domain[k] for k in counted))
     domains.sort(key=lambda name: -tech.domain.count(name))
     columns = min(2, len(domains))
     rows = -(-len(domains) // columns)
@@ -222,16 +218,16 @@ def technologies(results: Results) -> Figure:
     picture, axes = panels(WIDTH, 1.6 * rows + 0.1, rows, columns, (0.5, label, 0.3, 0.35), (label + 0.55, 0.5))
     times, shares = year_of(scenario.instants), findings.technology_shares(arm)
     keep = _thin(times, 80)
-    top = max(0.1, np.ceil(shares.max() * 10) / 10)
+    top = max(0.1, np.ceil(shares[counted].max() * 10) / 10)
     for at, domain in enumerate(domains):
         panel = axes[at // columns, at % columns]
-        members = [k for k, name in enumerate(tech.domain) if name == domain]
+        members = [int(k) for k in counted if tech.domain[k] == domain]
         panel.set_title(domain.replace("_", " "), fontweight="bold")
         for colour, k in zip(_cycle(len(members)), members, strict=True):
             panel.plot(times[keep], shares[k, keep], color=colour, linewidth=1.3)
         _frame(panel, times, top)
         year_axis(panel, float(times[0]), float(times[-1]), 4)
-        panel.set_yticks(np.arange(0, top + 1e-9, 0.5 if top > 0.6 else 0.2))
+        panel.set_yticks([0, top / 2, top])
         names = [shortened(_plain(tech.name[k]), label - 0.25) for k in members]
         label_ends(panel, times[-1], [shares[k, -1] for k in members], names, _cycle(len(members)))
     for panel in axes.ravel()[len(domains) :]:
@@ -276,8 +272,8 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
         panel.set_title(findings.month(scenario, instant), fontweight="bold")
         names = [scenario.places.name[i] for i in np.asarray(arm.shared.network.order)[shown]]
         place_labels(
-            panel, np.column_stack([longitude, latitude])[shown], names, order[:8].tolist(), None, (8, 12, 18, 26), SMALL,
-            np.sqrt(size) * picture.dpi / 72,
+            panel, np.column_stack([longitude, latitude])[shown], names, order[:8].tolist(), None, (8, 12, 18, 26),
+            SMALL, np.sqrt(size) * picture.dpi / 72,
         )  # fmt: skip
     _map_legend(picture, top, int(arm.counted.sum()))
     return picture
@@ -404,7 +400,8 @@ def _source_bars(axes: Axes, sources: Mapping[str, float]) -> None:
     axes.barh(range(len(names)), [sources[n] for n in names], color=[SOURCE_COLOURS[n] for n in names], height=0.68)
     for at, name in enumerate(names):
         share = 100 * sources[name] / total
-        axes.text(sources[name] + 0.01 * total, at, f"{share:.0f} %" if share >= 0.5 else "< 1 %", va="center", fontsize=SMALL)
+        words = f"{share:.0f} %" if share >= 0.5 else "< 1 %"
+        axes.text(sources[name] + 0.01 * total, at, words, va="center", fontsize=SMALL)
     _bar_axes(axes, [SOURCE_WORDS[n] for n in names], f"Adoptions by source ({grouped(total)} a replicate)")
 
 
@@ -477,21 +474,18 @@ def _draw_tree(axes: Axes, arm: Arm, tree: Sequence[tuple[int, int, str, float]]
     roots.sort(key=lambda place: -len(children[place]))
     spots: dict[int, tuple[int, float]] = {}
     height = _settle(roots, children, 0, 0, spots)
-    depth = 1 + max((spot[0] for spot in spots.values()), default=0)
-    name = shortened(arm.scenario.technologies.name[technology], 2.2, 9)
-    axes.set_title(f"{name}: likeliest guide of each, chance", fontweight="bold")
     width = axes.get_position().width * WIDTH
-    pitch = width / depth
+    name = shortened(arm.scenario.technologies.name[technology], 3.0, 9, True)
+    axes.set_title(f"{name}: the likeliest guide", fontweight="bold")
     axes.set_xlim(0, width)
-    axes.set_ylim(max(height, 1) - 0.4, -0.6)
+    axes.set_ylim(max(height, 1) - 0.4, -0.9)
+    levels = _levels(arm, tree, spots, width - 2.0)
+    chances = {row[0]: f" {100 * row[3]:.0f} %" for row in tree}
     for place, (level, y) in spots.items():
-        row = next((row for row in tree if row[0] == place), None)
-        chance = f" {100 * row[3]:.0f} %" if row else ""
-        room = pitch - text_width(chance) - 0.35
-        words = shortened(_name(arm, place), room) + chance
-        weight = "bold" if place in children else "normal"
-        axes.text(level * pitch, y, words, fontsize=SMALL, va="center", fontweight=weight)
-    _draw_branches(axes, arm, children, spots, pitch)
+        words = shortened(_name(arm, place), levels[level][1]) + chances.get(place, "")
+        axes.text(levels[level][0], y, words, fontsize=SMALL, va="center", fontweight="bold" if place in children else "normal")
+    _draw_branches(axes, children, spots, levels)
+    _draw_ways(axes, arm, technology, {place: y for place, (_, y) in spots.items() if place not in children})
 
 
 def _settle(
@@ -507,20 +501,50 @@ def _settle(
     return y
 
 
+def _levels(
+    arm: Arm, tree: Sequence[Any], spots: Mapping[int, tuple[int, float]], width: float
+) -> list[tuple[float, float, float]]:
+    """Of each level of the tree: where its names begin, their room, and where they end with the chance; inches."""
+    depth = 1 + max(level for level, _ in spots.values())
+    room = width / depth - 0.85
+    found, x = [], 0.0
+    for level in range(depth):
+        names = [shortened(_name(arm, place), room) for place, (at, _) in spots.items() if at == level]
+        end = x + max(text_width(name, SMALL, True) for name in names) + (0.35 if level else 0.05)
+        found.append((x, room, end))
+        x = end + 0.42
+    return found
+
+
 def _draw_branches(
-    axes: Axes, arm: Arm, children: Mapping[int, Sequence[Any]], spots: Mapping[int, tuple[int, float]], pitch: float
-) -> None:
+    axes: Axes, children: Mapping[int, Sequence[Any]], spots: Mapping[int, tuple[int, float]],
+    levels: Sequence[tuple[float, float, float]],
+) -> None:  # fmt: skip
+    """Lines from guides to those they guide, as wide as the chance, in the colour of the channel."""
     for guide, rows in children.items():
         level, y = spots[guide]
-        end = max(text_width(shortened(_name(arm, guide), pitch - 0.35) + " 100 %", SMALL * 1.1), 0.3)
-        begin = level * pitch + min(end + 0.05, pitch - 0.15)
         for adopter, _, channel, chance in rows:
-            x, at = spots[adopter][0] * pitch - 0.05, spots[adopter][1]
-            bend = x - 0.12
-            axes.plot(
-                [begin, bend, bend, x], [y, y, at, at], color=SOURCE_COLOURS[channel], linewidth=0.5 + 3 * chance,
-                solid_joinstyle="round", alpha=0.75, zorder=1,
-            )  # fmt: skip
+            x, at = levels[spots[adopter][0]][0] - 0.05, spots[adopter][1]
+            line = ([levels[level][2], x - 0.2, x - 0.2, x], [y, y, at, at])
+            axes.plot(*line, color=SOURCE_COLOURS[channel], linewidth=0.5 + 3 * chance, alpha=0.75, zorder=1)
+
+
+def _draw_ways(axes: Axes, arm: Arm, technology: int, heights: Mapping[int, float]) -> None:
+    """At the right, for each place at the tree's end, a bar of all ways in which it came to the technology."""
+    events = arm.batch.events
+    first = events[(events["technology"] == technology) & (events["spell"] == 1)]
+    size = len(SOURCES) * len(arm.focus)
+    number = np.bincount(first["source"].astype(np.int64) * len(arm.focus) + first["place"], minlength=size)
+    ways = number.reshape(len(SOURCES), -1) / len(arm.rows)
+    right = axes.get_xlim()[1]
+    for place, y in heights.items():
+        x = right - 1.6
+        for source in ("peers", "leaders", "platform", "external", "mandate", "action"):
+            share = 1.6 * ways[SOURCES.index(source), place]
+            if share > 0.004:
+                axes.add_patch(Rectangle((x, y - 0.36), share, 0.72, color=SOURCE_COLOURS[source], linewidth=0))
+                x += share
+    axes.text(right - 1.6, -0.9, "chance of each way in", fontsize=SMALL, va="center")
 
 
 # Policies
@@ -626,19 +650,18 @@ def _price_column(panel: Axes, results: Results, rows: Sequence[findings.Price])
 
 @_styled
 def heatmap(results: Results) -> Figure:
-    """Municipality by technology: the year by which at least half of the replicates operate it; white where fewer do."""
+    """Municipality by technology: median year of first operation (colour) and how many replicates have it (size)."""
     arm, scenario = results.baseline, results.scenario
-    median = findings.by_half(findings.first_operating(arm))
+    share, median = findings.when_operating(findings.first_operating(arm))
     shown = np.flatnonzero(arm.focus)
     people = arm.shared.places["population"][shown]
     shown = shown[np.argsort(-people.astype(np.int64), kind="stable")][:ROWS_SHOWN]
-    finite = np.where(np.isfinite(median), median, scenario.steps * 1.25)
-    columns = np.argsort(finite[shown].mean(axis=0), kind="stable")
-    rows = shown[np.argsort(finite[shown].mean(axis=1), kind="stable")]
+    columns = np.argsort(-share[shown].mean(axis=0), kind="stable")
+    rows = shown[np.argsort(-share[shown].mean(axis=1), kind="stable")]
     left, top = 1.5, 2.1
     picture, axes = panels(WIDTH, 0.165 * len(rows) + top + 0.6, 1, 1, (left, 0.9, top, 0.6))
     panel = axes[0, 0]
-    years = _cells(panel, scenario, median[np.ix_(rows, columns)])
+    years = _cells(panel, scenario, median[np.ix_(rows, columns)], share[np.ix_(rows, columns)])
     panel.set_yticks(np.arange(len(rows)) + 0.5, [shortened(_name(arm, i), left - 0.1) for i in rows], fontsize=SMALL)
     names = [shortened(_plain(scenario.technologies.name[k]), top + 0.1) for k in columns]
     for at, name in enumerate(names):
@@ -652,8 +675,8 @@ def heatmap(results: Results) -> Figure:
     return picture
 
 
-def _cells(panel: Axes, scenario: Any, dates: np.ndarray) -> list[tuple[str, str]]:
-    """A patch for each year's cells; years with their colours in order."""
+def _cells(panel: Axes, scenario: Any, dates: np.ndarray, share: np.ndarray) -> list[tuple[str, str]]:
+    """A patch for each year's squares, their area the share of replicates; years with their colours in order."""
     calendar = scenario.instants.astype("datetime64[Y]").astype(int) + 1970
     safe = np.where(np.isfinite(dates), dates, 0).astype(int)
     year = np.where(np.isfinite(dates), np.where(safe == 0, -1, calendar[safe]), 0)
@@ -663,8 +686,11 @@ def _cells(panel: Axes, scenario: Any, dates: np.ndarray) -> list[tuple[str, str
         colour = INK if number == -1 else to_hex(SHADES(0.95 - 0.9 * present.index(number) / max(len(present) - 1, 1)))
         if number != -1:
             legend.append((str(number), colour))
-        squares = [Outline([(x, y), (x + 0.92, y), (x + 0.92, y + 0.92), (x, y + 0.92), (x, y)])
-                   for y, x in zip(*np.nonzero(year == number), strict=True)]  # fmt: skip
+        squares = []
+        for y, x in zip(*np.nonzero((year == number) & (share >= 0.02)), strict=True):
+            low, high = 0.5 - 0.46 * share[y, x] ** 0.5, 0.5 + 0.46 * share[y, x] ** 0.5
+            corners = np.array([(low, low), (high, low), (high, high), (low, high), (low, low)])
+            squares.append(Outline(corners + (x, y)))
         if squares:
             panel.add_patch(PathPatch(Outline.make_compound_path(*squares), facecolor=colour, linewidth=0))
     return legend
@@ -672,14 +698,16 @@ def _cells(panel: Axes, scenario: Any, dates: np.ndarray) -> list[tuple[str, str
 
 def _year_legend(panel: Axes, years: Sequence[tuple[str, str]], columns: int) -> None:
     """Years and their colours in a line below."""
-    cell = SMALL * 5.6 / 72 * columns / (panel.get_position().width * WIDTH)
+    cell = SMALL * 4.4 / 72 * columns / (panel.get_position().width * WIDTH)
     low, x = panel.get_ylim()[0], 0.0
-    for words, colour in [*years, ("not by half", "white")]:
-        wide = cell * (1.0 if words.isdigit() else 1.65)
+    every = -(-len(years) // 14)
+    for at, (words, colour) in enumerate(years):
+        wide = cell * (1.0 / every if words.isdigit() else 1.65)
         panel.add_patch(
             Rectangle((x, low + 0.7), wide * 0.94, 0.8, facecolor=colour, edgecolor=GREY, linewidth=0.4, clip_on=False)
         )
-        panel.text(x, low + 2.3, words, fontsize=SMALL, va="center")
+        if at == 0 or (at - 1) % every == 0:
+            panel.text(x, low + 2.3, words, fontsize=SMALL, va="center")
         x += wide
 
 
@@ -698,7 +726,8 @@ def divide(results: Results) -> Figure:
     found = _band(axes[0, 0], times, inequality)
     axes[0, 0].set_title("Gini coefficient of technologies operating", fontweight="bold")
     axes[0, 0].set_ylim(0, 1.02)
-    _ends(axes[0, 0], times[-1], [(0.0, "0: all alike", GREY), (found["q50"][-1], "median", BLUE), (1.0, "1: one has all", GREY)])
+    ends = [(0.0, "0: all alike", GREY), (float(found["q50"][-1]), "median", BLUE), (1.0, "1: one has all", GREY)]
+    _ends(axes[0, 0], times[-1], ends)
     total, tenth = max(int(arm.counted.sum()), 1), max(1, round(int(arm.focus.sum()) / 10))
     groups = {"best off tenth": slice(-tenth, None), "all": slice(None), "worst off tenth": slice(None, tenth)}
     labels = []
@@ -732,7 +761,8 @@ def grp(results: Results, split: Mapping[str, float] | None = None) -> Figure:
         year_axis(axes[0, 0], x[0], x[-1], 14)
         tidy(axes[0, 0])
         gain = float(np.median(values[:, 0, -1] - base[0]))
-        words = [f"median {signed(float(found['q50'][-1]), 2)} %", f"({'+' if gain > 0 else ''}{figure(gain, 2)} billion {scenario.currency})"]
+        amount = f"({'+' if gain > 0 else ''}{figure(gain, 2)} billion {scenario.currency})"
+        words = [f"median {signed(float(found['q50'][-1]), 2)} %", amount]
         _ends(axes[0, 0], x[-1], [(found["q50"][-1], line, BLUE) for line in reversed(words)])
         name = scenario.regions.name[int(regions[0])]
     else:
@@ -740,8 +770,9 @@ def grp(results: Results, split: Mapping[str, float] | None = None) -> Figure:
         _intervals(axes[0, 0], [scenario.regions.name[r] for r in regions], change[:, :, -1], "{:+.2f}")
         name = f"Regions in {findings.years(scenario)[-1]}"
     year = scenario.economy.base_year
-    axes[0, 0].set_title(f"{name}: gross regional product against that of {year}, % (conditional projection)", fontweight="bold")
-    axes[0, 0].axhline(0, color=INK, linewidth=0.8) if len(regions) == 1 else axes[0, 0].axvline(0, color=INK, lw=0.8)
+    title = f"{name}: gross regional product against that of {year}, % (conditional projection)"
+    axes[0, 0].set_title(title, fontweight="bold")
+    (axes[0, 0].axhline if len(regions) == 1 else axes[0, 0].axvline)(0, color=INK, linewidth=0.8)
     if split:
         _split_bar(picture, split)
     return picture
@@ -753,7 +784,8 @@ def _intervals(panel: Axes, names: Sequence[str], values: np.ndarray, form: str,
     order = np.argsort(-found["q50"], kind="stable")
     for y, at in enumerate(order):
         panel.plot([found["q05"][at], found["q95"][at]], [y, y], color=BLUE, linewidth=1.2)
-        panel.plot([found["q25"][at], found["q75"][at]], [y, y], color=BLUE, linewidth=5, alpha=0.5, solid_capstyle="butt")
+        half = [found["q25"][at], found["q75"][at]]
+        panel.plot(half, [y, y], color=BLUE, linewidth=5, alpha=0.5, solid_capstyle="butt")
         panel.plot(found["q50"][at], y, "o", color="white", markeredgecolor=BLUE, markersize=4.5)
         panel.annotate(
             form.format(found["q50"][at]).replace("-", "\u2212"), (1.02, y), xycoords=("axes fraction", "data"),
@@ -780,7 +812,7 @@ def _split_bar(picture: Figure, split: Mapping[str, float]) -> None:
     axes.set_axis_off()
     axes.set_title("Variance from", fontweight="bold")
     for y, name in zip(spread(np.array(middles), 0.07, 0.03, low - 0.03), names, strict=True):
-        axes.annotate(name, (1.15, y), xycoords=("axes fraction", "data"), fontsize=SMALL, va="center", annotation_clip=False)
+        axes.text(1.15, y, name, transform=axes.get_yaxis_transform(), fontsize=SMALL, va="center")
 
 
 @_styled
@@ -822,7 +854,8 @@ def ranks(results: Results) -> Figure:
     picture, axes = panels(WIDTH, 0.2 * most + 0.75, 1, 2 if several else 1, (1.85, 0.5, 0.35, 0.35), (2.4, 0.3))
     _intervals(axes[0, 0], [_name(arm, i) for i in best], index[:, best], "{:.0f}")
     until = findings.month(scenario, scenario.steps)
-    axes[0, 0].set_title(f"IQ-city index (0 to 120), {until}: first {len(best)} places", fontweight="bold", x=-0.5 if several else 0)
+    title = f"IQ-city index (0 to 120), {until}: first {len(best)} places"
+    axes[0, 0].set_title(title, fontweight="bold", x=-0.8 if several else 0)
     if several:
         names = [scenario.regions.name[r] for r in findings.focus_regions(arm)]
         _intervals(axes[0, 1], names, findings.region_index(arm), "{:.0f}")

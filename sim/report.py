@@ -15,7 +15,7 @@ from sim import findings
 from sim.drawing import figure, grouped, signed, svg
 from sim.findings import month
 from sim.parameters import ASSUMED, parameter_table
-from sim.plots import SOURCE_WORDS, Plot, applicable, plot_of
+from sim.plots import ROWS_SHOWN, SOURCE_WORDS, Plot, applicable, plot_of
 from sim.uncertainty import Split, variance_split, varying
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _policies(results: Results, table: Mapping[str, Sequence[findings.Effect]]) 
             found.append(_compared(results, measure, table[measure.key]))
     prices = [price for price in findings.prices(results).values() if price.kind in ("costs", "better")]
     titles = {arm.name: arm.title or arm.name for arm in results.arms.values()}
-    better = [titles[price.policy] for price in prices if price.kind == "better"]
+    better = [_quoted(titles[price.policy]) for price in prices if price.kind == "better"]
     if better:
         found.append(f"More coverage for no more public money: {', '.join(better)}.")
     costs = sorted((price for price in prices if price.kind == "costs"), key=lambda price: price.value)
@@ -210,7 +210,7 @@ def _policies(results: Results, table: Mapping[str, Sequence[findings.Effect]]) 
         first = costs[0]
         least = "The cheapest" if len(costs) > 1 else "An"
         found.append(
-            f"{least} additional percentage point of coverage among policies that cost more: {titles[first.policy]}, "
+            f"{least} additional percentage point of coverage among policies that cost more: {_quoted(titles[first.policy])}, "
             f"{figure(first.value)} million {results.scenario.currency} of public money (95 % Monte Carlo interval "
             f"{figure(first.low)} to {figure(first.high)})."
         )
@@ -228,13 +228,18 @@ def _compared(results: Results, measure: findings.Measure, rows: Sequence[findin
             first = chosen[0]
             most = "" if len(chosen) == 1 else "most: "
             parts.append(
-                f"{len(chosen)} {verb}{'s' if len(chosen) == 1 else ''} it ({most}{first.title}, {_points(first.mean)}, "
+                f"{len(chosen)} {verb}{'s' if len(chosen) == 1 else ''} it ({most}{_quoted(first.title)}, {_points(first.mean)}, "
                 f"95 % Monte Carlo interval {_points(first.low)} to {_points(first.high)} percentage points)"
             )
     if neither:
-        parts.append(f"{len(neither)} cannot be told from the baseline ({', '.join(row.title for row in neither)})")
+        which = f" ({', '.join(_quoted(row.title) for row in neither)})" if len(neither) <= 3 else ""
+        parts.append(f"{len(neither)} cannot be told from the baseline{which}")
     what = _measure_name(results, measure)
     return f"{what[0].upper()}{what[1:]}: of {len(rows)} {'policies' if len(rows) > 1 else 'policy'}, {'; '.join(parts)}."
+
+
+def _quoted(title: str) -> str:
+    return f"\u201c{title}\u201d"
 
 
 def _points(value: float) -> str:
@@ -250,10 +255,11 @@ def _measure_name(results: Results, measure: findings.Measure) -> str:
 
 
 def _divide(results: Results) -> list[str]:
-    """Whether the divide opened or closed between the first January with a technology and the end."""
+    """Whether the divide opened or closed between the middle of the time and the end."""
     arm, scenario = results.baseline, results.scenario
     last = findings.held(arm, scenario.steps)[:, arm.focus]
-    middle_instant = scenario.steps // 2
+    yearly = findings.yearly_instants(scenario)
+    middle_instant = int(yearly[len(yearly) // 2])
     middle = findings.held(arm, middle_instant)[:, arm.focus]
     if not middle.any() or arm.focus.sum() < 2:
         return []
@@ -315,20 +321,23 @@ def captions(results: Results, splits: Mapping[str, Split]) -> dict[str, str]:
     runs = f"{results.replicates} replicates, seed {results.seed}"
     drawn = [part for part in varying(arm) if part != "luck"]
     spread = f"Bands are the spread over replicates (luck{''.join(f' and draws of {part}' for part in drawn)})"
-    rates = "rates of adoption and technology numbers are assumed unless the tables below say otherwise"
+    rates = "Rates of adoption and numbers of technologies are assumed unless the tables below say otherwise"
     fitted = scenario.parameter_fit is not None and "parameters" in drawn
-    known = f"{', '.join(scenario.parameter_fit.draws)} drawn from a fit to the targets; all else assumed" if fitted and scenario.parameter_fit else rates  # fmt: skip
+    if scenario.parameter_fit is not None and fitted:
+        rates = f"{len(scenario.parameter_fit.draws)} parameters are drawn from a fit to the targets; most others are assumed"
     return {
-        "programme": f"Baseline, {runs}. {spread}, not uncertainty about the world. Black: observed; hollow: planned. {known}.",
-        "map": f"Baseline, mean of {runs}. Only places in focus; seats of municipalities. {known}.",
+        "programme": f"Baseline, {runs}. {spread}, not uncertainty about the world. Black: observed; hollow: planned. {rates}.",
+        "map": f"Baseline, mean of {runs}. Only places in focus; seats of municipalities. {rates}.",
         "technologies": f"Baseline, means of {runs}. Costs, benefits, lags and lives of technologies are assumed by domain.",
         "guides": f"Baseline, {runs}. The model's attribution, not evidence: a guide is drawn in proportion to its part in the "
-        "hazard at the moment of adoption. At the right each municipality under the guide most often drawn for it.",
+        "hazard at the moment of adoption. At the right each municipality under the guide most often drawn for it among those that "
+        "have it earlier in the mean, with the chance; the bars show all ways in, in the colours of the left panel.",
         "effects": f"Differences from the baseline under the same luck, {runs}. Thick: 95 % Monte Carlo interval of the mean; thin: "
         "5 to 95 % of replicates; grey: the interval includes zero. Neither interval is uncertainty about the world. Public money: "
         "adoptions, running costs, fees; savings not taken off. Effects on the regional product are a conditional projection.",
-        "heatmap": f"Baseline, {runs}: the year by which half of the replicates have it operating. Earliest rows and columns first"
-        f"{'' if arm.focus.sum() <= 45 else '; the 45 largest municipalities'}. {known}.",
+        "heatmap": f"Baseline, {runs}: area of a square: share of replicates in which the municipality ever operates it; colour: median year of those. "
+        f"Furthest first"
+        f"{'' if arm.focus.sum() <= ROWS_SHOWN else f'; the {ROWS_SHOWN} largest municipalities'}. {rates}.",
         "divide": f"Baseline, {runs}. {spread}. Municipalities count alike, whatever their size.",
         "grp": f"Baseline, {runs}; conditional projection: the regression is a cross-section, industry is part of the product and "
         f"no digital variable enters it. {_coefficients(scenario)}{_split_words(splits)}",
