@@ -99,6 +99,8 @@ def rows_of(scenario: Scenario, seed: int, replicates: np.ndarray) -> Rows:
     if posterior is not None and scenario.parameters.draws == "draws" and posterior.draws:
         chosen = pick(seed, replicates, PARAMETERS, len(next(iter(posterior.draws.values()))))
         for key, values in posterior.draws.items():
+            if key in scenario.parameters.fixed:
+                continue
             assign(rows, decrees, key, values[chosen])
     return Rows(rows, decrees, np.asarray(replicates, dtype=np.int64))
 

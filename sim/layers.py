@@ -93,13 +93,13 @@ class Document:
     def overridden(self, overrides: Mapping[str, Any]) -> "Document":
         """The document with dotted or nested overrides from outside any file."""
         layer = Layer(COMMAND_LINE, self.base.folder, "", self.base.inline)
-        return self.changed(_nested(overrides), lambda keys: (layer, keys))
+        return self.changed(nested(overrides), lambda keys: (layer, keys))
 
     def arm(self, name: str) -> "Document":
         """The document with the overrides of one of its policies."""
         policy = self.raw["policies"][name]
         changes = {key: value for key, value in policy.items() if key not in ("title", "description")}
-        return self.changed(_nested(changes), lambda keys: self.origin(("policies", name, *keys)))
+        return self.changed(nested(changes), lambda keys: self.origin(("policies", name, *keys)))
 
 
 def dotted(keys: Keys) -> str:
@@ -211,11 +211,11 @@ def parse_override(text: str) -> tuple[str, Any]:
     return key, value
 
 
-def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+def nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Overrides with dotted keys opened into sections."""
     result: dict[str, Any] = {}
     for key, given in overrides.items():
-        value = _nested(given) if isinstance(given, Mapping) else given
+        value = nested(given) if isinstance(given, Mapping) else given
         *outer, last = str(key).split(".")
         at = result
         for part in outer:

@@ -376,6 +376,9 @@ class ParameterDraws(Section):
     draws: Literal["point", "draws"] = Field(
         default="point", description="the scenario's own values, or one joint draw a replicate"
     )
+    fixed: Texts = Field(
+        default=(), description="keys that keep the scenario's own value; overrides and policies add theirs"
+    )
 
 
 class Target(Section):

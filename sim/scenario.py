@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sim.layers import Document, Keys, Layer, located, parse_override, read_document, to_toml
+from sim.layers import Document, Keys, Layer, located, nested, parse_override, read_document, to_toml
 from sim.parameters import (
     POLICIES_LIMIT,
     POLICY_KEYS,
@@ -191,8 +191,11 @@ class Scenario:
     _fit_files: Mapping[str, Any] = field(repr=False)
 
     def override(self, overrides: Mapping[str, Any]) -> Scenario:
-        """This scenario with dotted or nested overrides; tables that stay the same are shared."""
-        return _assembled(self._document.overridden(overrides), self.name, self.path, self)
+        """This scenario with dotted or nested overrides; tables that stay the same are shared.
+
+        What is given here holds in every replicate: the draws of a parameters' fit no longer apply to it.
+        """
+        return _with_fixed(_assembled(self._document.overridden(overrides), self.name, self.path, self), overrides)
 
     def arm(self, name: str | None) -> Scenario:
         """This scenario under one of its policies; itself for None and `baseline`. Raises InputError."""
@@ -211,7 +214,15 @@ class Scenario:
                     nearest(name, options),
                 )
             )
-        return _assembled(self._document.arm(name), self.name, self.path, self)
+        document = self._document.arm(name)
+        changed = [key for key in self._drawn if _lookup(document.raw, key) != _lookup(self._document.raw, key)]
+        return _assembled(_fixing(document, self, changed), self.name, self.path, self)
+
+    @property
+    def _drawn(self) -> tuple[str, ...]:
+        """The dotted keys whose values the draws of the parameters' fit replace."""
+        drawn = self.parameter_fit is not None and self.parameters.draws == "draws"
+        return tuple(self.parameter_fit.draws) if drawn and self.parameter_fit else ()
 
     def instant(self, step_index: int) -> np.datetime64:
         """The date of an instant, datetime64[D]: start and so many steps; part of a month counts its days."""
@@ -278,6 +289,34 @@ class Scenario:
         return _loaded(document, str(values.get("name", "scenario")), None)
 
 
+def _lookup(values: Any, key: str) -> Any:
+    """The value of a dotted key in nested sections and lists; None where there is none."""
+    for part in key.split("."):
+        if isinstance(values, Mapping):
+            values = values.get(part)
+        elif isinstance(values, list | tuple) and part.isdigit() and int(part) < len(values):
+            values = values[int(part)]
+        else:
+            return None
+    return values
+
+
+def _with_fixed(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
+    """The scenario, in which what overrides gave is no longer drawn."""
+    given = [key for key in scenario._drawn if _lookup(nested(overrides), key) is not None]
+    if not given:
+        return scenario
+    return _assembled(_fixing(scenario._document, scenario, given), scenario.name, scenario.path, scenario)
+
+
+def _fixing(document: Document, scenario: Scenario, keys: Sequence[str]) -> Document:
+    """The document, with keys that keep their value whatever a fit has drawn for them."""
+    if not keys:
+        return document
+    fixed = [*dict.fromkeys([*scenario.parameters.fixed, *keys])]
+    return document.overridden({"parameters.fixed": fixed})
+
+
 def _month(date: datetime.date) -> int:
     return date.year * 12 + date.month - 1
 
@@ -299,7 +338,8 @@ def load(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Scen
         scenario = Scenario.from_resolved(_json(path)[0], str(path))
         return scenario.override(overrides) if overrides else scenario
     document = read_document(path, shipped())
-    return _loaded(document.overridden(overrides) if overrides else document, path.stem, path)
+    scenario = _loaded(document.overridden(overrides) if overrides else document, path.stem, path)
+    return _with_fixed(scenario, overrides or {})
 
 
 def _find(source: str | Path) -> Path:
