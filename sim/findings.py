@@ -351,14 +351,16 @@ class Price:
 def price(policy: str, points: np.ndarray, money: np.ndarray) -> Price:
     """Money for each percentage point, from paired differences [replicates] of coverage (points) and public money.
 
-    kinds: `costs` (more of both), `saves` (less of both), `better` (more coverage, not more money), `worse` (less
-    coverage, not less money), `unclear` (the interval of the coverage's difference includes zero). The interval is
-    that of a ratio of means (delta method), 95 %.
+    kinds: `costs` (more of both), `saves` (less of both), `better` (more coverage, less money), `worse` (less coverage,
+    more money), `gain` and `loss` (of coverage, the money's difference not told from zero), `unclear` (that of coverage
+    not told from zero). The interval is that of a ratio of means (delta method), 95 %.
     """
     gain, cost = effect(policy, "", "", points), effect(policy, "", "", money)
     if gain.sign == 0:
         return Price(policy, "unclear")
-    if gain.sign * cost.sign <= 0:
+    if cost.sign == 0:
+        return Price(policy, "gain" if gain.sign > 0 else "loss")
+    if gain.sign != cost.sign:
         return Price(policy, "better" if gain.sign > 0 else "worse")
     ratio = cost.mean / gain.mean
     error = (money - ratio * points).std(ddof=1) / abs(gain.mean) / len(points) ** 0.5

@@ -69,6 +69,8 @@ TIER_COLOURS = dict(zip(TIER_WORDS, (BLUE, SKY, ORANGE, PURPLE, GREY, INK), stri
 SHADES = LinearSegmentedColormap.from_list("much", SCALE)
 ROWS_SHOWN = 45
 """Municipalities in a picture that has a line for each."""
+PLACES_SHOWN = 2000
+"""Places on a map, the largest."""
 
 
 def _styled(make: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -154,7 +156,8 @@ def _key(panel: Axes, replicates: int, others: Sequence[tuple[str, str]]) -> Non
     left, right, text = 1 + 0.15 / across, 1 + 0.35 / across, 1 + 0.42 / across
     options: dict[str, Any] = {"transform": panel.transAxes, "clip_on": False}
     for low, high, alpha in ((0.62, 0.92, 0.16), (0.69, 0.85, 0.3)):
-        panel.add_patch(Rectangle((left, low), right - left, high - low, color=BLUE, alpha=alpha, linewidth=0, **options))
+        box = Rectangle((left, low), right - left, high - low, color=BLUE, alpha=alpha, linewidth=0, **options)
+        panel.add_patch(box)
     panel.plot([left, right], [0.75, 0.75], color=BLUE, linewidth=1.6, **options)
     words = {0.89: "90 % of replicates", 0.82: "50 % of replicates", 0.75: f"median of {replicates}"}
     for y, line in words.items():
@@ -257,26 +260,33 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
     rings = outlines(scenario)
     box = _extent(longitude[shown], latitude[shown], rings)
     tall = (box[1] - box[0]) * np.cos(np.radians((box[2] + box[3]) / 2)) / max(box[3] - box[2], 1e-9)
-    picture, axes = _map_panels(len(instants), tall)
+    picture, axes, corner = _map_panels(len(instants), tall)
     shares = [findings.held(arm, t)[:, shown].mean(axis=0) / max(arm.counted.sum(), 1) for t in instants]
     top = max(0.1, np.ceil(max(share.max() for share in shares) * 10 - 1e-9) / 10)
     for panel, instant, share in zip(axes, instants, shares, strict=True):
         _one_map(panel, box, rings)
         people = arm.shared.places["population"][shown].astype(float)
-        order = np.argsort(-people)
-        size = np.clip(260 * people / people.max(), 12, None)
-        panel.scatter(
-            longitude[shown][order], latitude[shown][order], s=size[order], c=SHADES(share[order] / top),
-            linewidths=0.4, edgecolors="#555555", zorder=3,
-        )  # fmt: skip
+        order, size = np.argsort(-people, kind="stable")[:PLACES_SHOWN], _areas(people)
+        for area in np.unique(size[order])[::-1]:  # one size at a time: a picture of one mark, used many times
+            same = order[size[order] == area]
+            panel.scatter(
+                longitude[shown][same], latitude[shown][same], s=area, c=SHADES(share[same] / top), linewidths=0.4,
+                edgecolors="#555555", zorder=3,
+            )  # fmt: skip
         panel.set_title(findings.month(scenario, instant), fontweight="bold")
         names = [scenario.places.name[i] for i in np.asarray(arm.shared.network.order)[shown]]
         place_labels(
             panel, np.column_stack([longitude, latitude])[shown], names, order[:8].tolist(), None, (8, 12, 18, 26),
             SMALL, np.sqrt(size) * picture.dpi / 72,
         )  # fmt: skip
-    _map_legend(picture, top, int(arm.counted.sum()))
+    _map_legend(picture, corner, top, int(arm.counted.sum()))
     return picture
+
+
+def _areas(people: np.ndarray) -> np.ndarray:
+    """Areas of marks in square points: by population, in steps of a quarter, never too small to see."""
+    area = np.clip(260 * people / people.max(), 10, None)
+    return 10 * 1.25 ** np.round(np.log(area / 10) / np.log(1.25))
 
 
 def _map_instants(results: Results, dates: int | Sequence[str]) -> list[int]:
@@ -319,19 +329,22 @@ def _extent(longitude: np.ndarray, latitude: np.ndarray, rings: Sequence[np.ndar
     return float(low[0] - pad), float(high[0] + pad), float(low[1] - pad), float(high[1] + pad)
 
 
-def _map_panels(count: int, tall: float) -> tuple[Figure, list[Axes]]:
-    """Maps beside one another where they are narrow, else two in a row; `tall`: width for a height of 1."""
+def _map_panels(count: int, tall: float) -> tuple[Figure, list[Axes], tuple[float, float]]:
+    """Maps beside one another where they are narrow, else two in a row; where the legend goes, inches from below left.
+
+    `tall`: width for a height of 1.
+    """
     columns = count if tall < 1.35 else min(2, count)
     rows = -(-count // columns)
     across = (WIDTH - 0.2 - 0.15 * (columns - 1)) / columns
     height = min(across / tall, 6.0)
-    legend = 0.55 if rows * columns == count else 0.1
-    picture, axes = panels(
-        WIDTH, rows * (height + 0.3) + legend, rows, columns, (0.1, 0.1, 0.3, legend), (0.15, 0.3)
-    )
+    free = rows * columns > count
+    low = 0.1 if free else 0.55
+    picture, axes = panels(WIDTH, rows * (height + 0.3) + low, rows, columns, (0.1, 0.1, 0.3, low), (0.15, 0.3))
     for panel in axes.ravel()[count:]:
         panel.remove()
-    return picture, list(axes.ravel()[:count])
+    corner = (0.1 + (across + 0.15) * (columns - 1) + 0.3, 0.1 + height / 2) if free else (0.1, 0.08)
+    return picture, list(axes.ravel()[:count]), corner
 
 
 def _one_map(panel: Axes, box: tuple[float, ...], rings: Sequence[np.ndarray]) -> None:
@@ -347,17 +360,24 @@ def _one_map(panel: Axes, box: tuple[float, ...], rings: Sequence[np.ndarray]) -
         for ring in rings
         if ring[:, 0].max() > west and ring[:, 0].min() < east and ring[:, 1].max() > south and ring[:, 1].min() < north
     ]
+    inside = [_coarser(ring, (east - west) / 600) for ring in inside]
     if inside:
         path = Outline.make_compound_path(*(Outline(ring, closed=False) for ring in inside))
         panel.add_patch(PathPatch(path, facecolor="#f6f6f4", edgecolor=GREY, linewidth=0.6, zorder=1))
 
 
-def _map_legend(picture: Figure, top: float, count: int) -> None:
+def _coarser(ring: np.ndarray, grain: float) -> np.ndarray:
+    """A ring without the points that would fall on the one before, at a grain in degrees."""
+    grid = np.round(ring / grain)
+    return ring[np.r_[True, (grid[1:] != grid[:-1]).any(axis=1)]]
+
+
+def _map_legend(picture: Figure, corner: tuple[float, float], top: float, count: int) -> None:
     """A strip of colours with its figures, and what the size says."""
     width, height = picture.get_size_inches()
-    axes = picture.add_axes((0.1 / width, 0.08 / height, 0.5, 0.36 / height))
+    axes = picture.add_axes((corner[0] / width, corner[1] / height, 0.42, 0.36 / height))
     axes.set_axis_off()
-    axes.set_xlim(0, 0.5 * width)
+    axes.set_xlim(0, 0.42 * width)
     axes.set_ylim(0, 0.36)
     steps = round(top * 10)
     every = 1 if steps <= 5 else 2
@@ -483,14 +503,16 @@ def _draw_tree(axes: Axes, arm: Arm, tree: Sequence[tuple[int, int, str, float]]
     chances = {row[0]: f" {100 * row[3]:.0f} %" for row in tree}
     for place, (level, y) in spots.items():
         words = shortened(_name(arm, place), levels[level][1]) + chances.get(place, "")
-        axes.text(levels[level][0], y, words, fontsize=SMALL, va="center", fontweight="bold" if place in children else "normal")
+        weight = "bold" if place in children else "normal"
+        axes.text(levels[level][0], y, words, fontsize=SMALL, va="center", fontweight=weight)
     _draw_branches(axes, children, spots, levels)
     _draw_ways(axes, arm, technology, {place: y for place, (_, y) in spots.items() if place not in children})
 
 
 def _settle(
-    places: Sequence[int], children: Mapping[int, Sequence[Any]], level: int, y: float, spots: dict[int, tuple[int, float]]
-) -> float:
+    places: Sequence[int], children: Mapping[int, Sequence[Any]], level: int, y: float,
+    spots: dict[int, tuple[int, float]],
+) -> float:  # fmt: skip
     """Give every place its level and height, parents beside the middle of their children; the next free height."""
     for place in places:
         below = [row[0] for row in sorted(children.get(place, ()), key=lambda row: -row[3])]
@@ -572,9 +594,7 @@ def effects(results: Results, table: Mapping[str, Sequence[findings.Effect]] | N
     return picture
 
 
-def _effect_panel(
-    panel: Axes, results: Results, measure: findings.Measure, rows: Sequence[findings.Effect]
-) -> None:
+def _effect_panel(panel: Axes, results: Results, measure: findings.Measure, rows: Sequence[findings.Effect]) -> None:
     colours = {1: BLUE, -1: VERMILION, 0: GREY}
     for y, row in enumerate(rows):
         colour = colours[row.sign]
@@ -626,7 +646,8 @@ def _short(value: float) -> str:
 
 
 PRICE_WORDS = {
-    "better": "more for less", "worse": "less for more", "unclear": "no clear change",
+    "better": "more for less", "worse": "less for more", "gain": "more, money alike", "loss": "less, money alike",
+    "unclear": "no clear change",
 }  # fmt: skip
 
 
@@ -659,7 +680,9 @@ def heatmap(results: Results) -> Figure:
     columns = np.argsort(-share[shown].mean(axis=0), kind="stable")
     rows = shown[np.argsort(-share[shown].mean(axis=1), kind="stable")]
     left, top = 1.5, 2.1
-    picture, axes = panels(WIDTH, 0.165 * len(rows) + top + 0.6, 1, 1, (left, 0.9, top, 0.6))
+    picture, axes = panels(
+        WIDTH, 0.165 * len(rows) + top + 0.6, 1, 1, (left, max(0.9, WIDTH - left - 0.36 * len(columns)), top, 0.6)
+    )
     panel = axes[0, 0]
     years = _cells(panel, scenario, median[np.ix_(rows, columns)], share[np.ix_(rows, columns)])
     panel.set_yticks(np.arange(len(rows)) + 0.5, [shortened(_name(arm, i), left - 0.1) for i in rows], fontsize=SMALL)
@@ -690,7 +713,7 @@ def _cells(panel: Axes, scenario: Any, dates: np.ndarray, share: np.ndarray) -> 
         for y, x in zip(*np.nonzero((year == number) & (share >= 0.02)), strict=True):
             low, high = 0.5 - 0.46 * share[y, x] ** 0.5, 0.5 + 0.46 * share[y, x] ** 0.5
             corners = np.array([(low, low), (high, low), (high, high), (low, high), (low, low)])
-            squares.append(Outline(corners + (x, y)))
+            squares.append(Outline(corners + np.array([x, y])))
         if squares:
             panel.add_patch(PathPatch(Outline.make_compound_path(*squares), facecolor=colour, linewidth=0))
     return legend

@@ -15,7 +15,7 @@ from sim import findings
 from sim.drawing import figure, grouped, signed, svg
 from sim.findings import month
 from sim.parameters import ASSUMED, parameter_table
-from sim.plots import ROWS_SHOWN, SOURCE_WORDS, Plot, applicable, plot_of
+from sim.plots import PLACES_SHOWN, ROWS_SHOWN, SOURCE_WORDS, Plot, applicable, plot_of
 from sim.uncertainty import Split, variance_split, varying
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ def _counted(low: float, high: float, members: int) -> str:
 def _where(verdict: findings.Verdict) -> str:
     if verdict.inside:
         return "inside this band"
-    return "above this band: the model is too slow" if verdict.low > verdict.q95 else "below this band: the model is too fast"
+    if verdict.low > verdict.q95:
+        return "above this band: the model is too slow"
+    return "below this band: the model is too fast"
 
 
 def _fitted(scenario: Scenario, verdict: findings.Verdict) -> str:
@@ -200,11 +202,11 @@ def _policies(results: Results, table: Mapping[str, Sequence[findings.Effect]]) 
     for measure in findings.measures(results):
         if measure.key in table and measure.unit == "percentage points" and measure.key != "small":
             found.append(_compared(results, measure, table[measure.key]))
-    prices = [price for price in findings.prices(results).values() if price.kind in ("costs", "better")]
+    prices = [price for price in findings.prices(results).values() if price.kind in ("costs", "better", "gain")]
     titles = {arm.name: arm.title or arm.name for arm in results.arms.values()}
-    better = [_quoted(titles[price.policy]) for price in prices if price.kind == "better"]
+    better = [_quoted(titles[price.policy]) for price in prices if price.kind != "costs"]
     if better:
-        found.append(f"More coverage for no more public money: {', '.join(better)}.")
+        found.append(f"More coverage without clearly more public money: {', '.join(better)}.")
     costs = sorted((price for price in prices if price.kind == "costs"), key=lambda price: price.value)
     if costs:
         first = costs[0]
@@ -235,7 +237,9 @@ def _compared(results: Results, measure: findings.Measure, rows: Sequence[findin
         which = f" ({', '.join(_quoted(row.title) for row in neither)})" if len(neither) <= 3 else ""
         parts.append(f"{len(neither)} cannot be told from the baseline{which}")
     what = _measure_name(results, measure)
-    return f"{what[0].upper()}{what[1:]}: of {len(rows)} {'policies' if len(rows) > 1 else 'policy'}, {'; '.join(parts)}."
+    return (
+        f"{what[0].upper()}{what[1:]}: of {len(rows)} {'policies' if len(rows) > 1 else 'policy'}, {'; '.join(parts)}."
+    )
 
 
 def _quoted(title: str) -> str:
@@ -283,7 +287,9 @@ def _money(results: Results) -> list[str]:
     if points.mean() > 0:
         words += f", {figure(float(paid.mean() / points.mean()))} million for each percentage point of coverage gained"
     waiting = arm.batch.ledgers[:, findings.focus_regions(arm), -1, findings.FLOWS.index("unpaid")].sum(axis=1).mean()
-    waits = f" {figure(round(float(waiting), 1))} adoptions wait for money at the end, in the mean." if waiting > 0 else ""
+    waits = (
+        f" {figure(round(float(waiting), 1))} adoptions wait for money at the end, in the mean." if waiting > 0 else ""
+    )
     return [f"{words}.{waits}"]
 
 
@@ -317,36 +323,52 @@ def _change(value: float) -> str:
 
 def captions(results: Results, splits: Mapping[str, Split]) -> dict[str, str]:
     """What each picture shows, from how many runs, and on what it rests."""
-    arm, scenario = results.baseline, results.scenario
+    scenario, members = results.scenario, int(results.baseline.focus.sum())
     runs = f"{results.replicates} replicates, seed {results.seed}"
-    drawn = [part for part in varying(arm) if part != "luck"]
-    spread = f"Bands are the spread over replicates (luck{''.join(f' and draws of {part}' for part in drawn)})"
-    rates = "Rates of adoption and numbers of technologies are assumed unless the tables below say otherwise"
-    fitted = scenario.parameter_fit is not None and "parameters" in drawn
-    if scenario.parameter_fit is not None and fitted:
-        rates = f"{len(scenario.parameter_fit.draws)} parameters are drawn from a fit to the targets; most others are assumed"
+    drawn = [part for part in varying(results.baseline) if part != "luck"]
+    bands = f"Bands are the spread over replicates (luck{''.join(f' and draws of {part}' for part in drawn)})"
+    rates = "Rates of adoption and numbers of technologies are assumed unless the tables below say otherwise."
+    if scenario.parameter_fit is not None and "parameters" in drawn:
+        rates = f"{len(scenario.parameter_fit.draws)} parameters are drawn from a fit to the targets; most others are assumed."
+    largest = "" if members <= ROWS_SHOWN else f"; the {ROWS_SHOWN} largest municipalities"
+    few = "" if members <= PLACES_SHOWN else f", the {PLACES_SHOWN} largest"
     return {
-        "programme": f"Baseline, {runs}. {spread}, not uncertainty about the world. Black: observed; hollow: planned. {rates}.",
-        "map": f"Baseline, mean of {runs}. Only places in focus; seats of municipalities. {rates}.",
-        "technologies": f"Baseline, means of {runs}. Costs, benefits, lags and lives of technologies are assumed by domain.",
-        "guides": f"Baseline, {runs}. The model's attribution, not evidence: a guide is drawn in proportion to its part in the "
-        "hazard at the moment of adoption. At the right each municipality under the guide most often drawn for it among those that "
-        "have it earlier in the mean, with the chance; the bars show all ways in, in the colours of the left panel.",
-        "effects": f"Differences from the baseline under the same luck, {runs}. Thick: 95 % Monte Carlo interval of the mean; thin: "
-        "5 to 95 % of replicates; grey: the interval includes zero. Neither interval is uncertainty about the world. Public money: "
-        "adoptions, running costs, fees; savings not taken off. Effects on the regional product are a conditional projection.",
-        "heatmap": f"Baseline, {runs}: area of a square: share of replicates in which the municipality ever operates it; colour: median year of those. "
-        f"Furthest first"
-        f"{'' if arm.focus.sum() <= ROWS_SHOWN else f'; the {ROWS_SHOWN} largest municipalities'}. {rates}.",
-        "divide": f"Baseline, {runs}. {spread}. Municipalities count alike, whatever their size.",
-        "grp": f"Baseline, {runs}; conditional projection: the regression is a cross-section, industry is part of the product and "
-        f"no digital variable enters it. {_coefficients(scenario)}{_split_words(splits)}",
-        "spending": f"Baseline, means of {runs}; regions in focus. Budgets and costs are assumed; millions of {scenario.currency} at "
-        "prices of the base year.",
-        "ranks": f"Baseline, {runs}. The index is 120 times the mean over segments of the share of technologies operating: a "
-        "definition of this model. Points: medians; thick and thin: 50 and 90 % of replicates."
-        + _correspondence(results),
-    }  # fmt: skip
+        "programme": f"Baseline, {runs}. {bands}, not uncertainty about the world. Black: observed; hollow: planned. {rates}",
+        "map": f"Baseline, mean of {runs}. Places in focus{few}, at the points of their table. {rates}",
+        "technologies": f"Baseline, means of {runs}. Numbers of technologies are assumed where the table below says so. {rates}",
+        "guides": f"Baseline, {runs}. {_GUIDES}",
+        "effects": f"Differences from the baseline under the same luck, {runs}. {_EFFECTS} {rates}",
+        "heatmap": f"Baseline, {runs}. {_HEATMAP}{largest}. {rates}",
+        "divide": f"Baseline, {runs}. {bands}. Municipalities count alike, whatever their size. {rates}",
+        "grp": f"Baseline, {runs}. {_GRP} {_coefficients(scenario)}{_split_words(splits)}",
+        "spending": f"Baseline, means of {runs}; regions in focus. Budgets and costs are assumed; millions of "
+        f"{scenario.currency} at prices of the base year.",
+        "ranks": f"Baseline, {runs}. {_RANKS}{_correspondence(results)}",
+    }
+
+
+_GUIDES = (
+    "The model's attribution, not evidence: a guide is drawn in proportion to its part in the hazard at the moment of "
+    "adoption. At the right each municipality under the guide most often drawn for it among those that have it earlier "
+    "in the mean, with the chance; the bars show all ways in, in the colours of the left panel."
+)
+_EFFECTS = (
+    "Thick: 95 % Monte Carlo interval of the mean; thin: 5 to 95 % of replicates; grey: the interval includes zero. "
+    "Neither interval is uncertainty about the world. Public money: adoptions, running costs, fees; savings not taken "
+    "off. Effects on the regional product are a conditional projection."
+)
+_HEATMAP = (
+    "Area of a square: share of replicates in which the municipality ever operates it; colour: median year of those. "
+    "Furthest first"
+)
+_GRP = (
+    "Conditional projection: the regression is a cross-section, industry is part of the product and no digital variable "
+    "enters it; what adoption adds to industry is assumed."
+)
+_RANKS = (
+    "The index is 120 times the mean over segments of the share of technologies operating: a definition of this model. "
+    "Points: medians; thick and thin: 50 and 90 % of replicates."
+)
 
 
 def _coefficients(scenario: Scenario) -> str:
@@ -421,11 +443,10 @@ def grounds(results: Results) -> list[Ground]:
     draws = fit.draws if fit is not None and scenario.parameters.draws == "draws" else {}
     for row in parameter_table():
         for key, value in _values(scenario, row.key):
-            basis = row.basis
+            told, basis = value if isinstance(value, str) else _shown(value), row.basis
             if key in draws:
                 low, high = np.quantile(draws[key], (0.05, 0.95))
-                value, basis = f"{figure(low)} to {figure(high)} (90 % of draws)", "drawn: fitted to the targets"
-            told = value if isinstance(value, str) else _shown(value)
+                told, basis = f"{figure(low)} to {figure(high)} (90 % of draws)", "drawn: fitted to the targets"
             plausible = "" if row.low is None else f"{row.low:g} to {row.high:g}"
             found.append(Ground(key, row.meaning, told, row.unit, plausible, basis, ASSUMED in basis))
     return found
@@ -463,20 +484,25 @@ def technology_rows(scenario: Scenario) -> list[dict[str, Any]]:
     ]
 
 
-def effect_rows(results: Results, table: Mapping[str, Sequence[findings.Effect]]) -> list[dict[str, Any]]:
-    """The table of effects: a row for each policy and measure."""
+def effect_table(results: Results, table: Mapping[str, Sequence[findings.Effect]]) -> dict[str, Any]:
+    """Effects as a table: a row for each policy, for each measure the mean, its interval and the spread."""
+    measures = [measure for measure in findings.measures(results) if table.get(measure.key)]
     rows = []
-    for measure in findings.measures(results):
-        for row in table.get(measure.key, ()):
-            form = figure if abs(row.mean) >= 1000 else lambda value, digits=measure.digits: signed(value, digits + 1)
-            rows.append(
-                {
-                    "policy": row.title, "measure": _measure_name(results, measure), "unit": measure.unit,
-                    "mean": form(row.mean), "interval": f"{form(row.low)} to {form(row.high)}",
-                    "spread": f"{form(row.q05)} to {form(row.q95)}", "clear": row.sign != 0,
-                }
-            )  # fmt: skip
-    return rows
+    for at in range(len(table["coverage"])):
+        effects = [table[measure.key][at] for measure in measures]
+        cells = [_effect_cell(row, measure.digits) for row, measure in zip(effects, measures, strict=True)]
+        rows.append({"policy": effects[0].title, "cells": cells})
+    return {"heads": [(_measure_name(results, measure), measure.unit) for measure in measures], "rows": rows}
+
+
+def _effect_cell(row: findings.Effect, digits: int) -> dict[str, Any]:
+    """Mean, interval and spread in words, with one digit more than the picture has."""
+
+    def told(value: float) -> str:
+        return ("+" if value > 0 else "") + grouped(value) if abs(value) >= 1000 else signed(value, digits + 1)
+
+    interval, spread = f"{told(row.low)} to {told(row.high)}", f"{told(row.q05)} to {told(row.q95)}"
+    return {"mean": told(row.mean), "interval": interval, "spread": spread, "clear": row.sign != 0}
 
 
 def target_rows(results: Results) -> list[dict[str, str]]:
@@ -550,7 +576,7 @@ def page(results: Results, command: str = "", plot: Plot | None = None) -> str:
         about=_about(results),
         answer=answer(results, table),
         pictures=pictures(results, plot, splits, table),
-        effects=effect_rows(results, table),
+        effects=effect_table(results, table) if table else None,
         targets=target_rows(results),
         policies=policy_rows(results),
         grounds=grounds(results),
@@ -606,6 +632,8 @@ def summary_html(results: Results) -> str:
     )
     picture = svg(plot_of(results).kept("programme"), "summary")
     lines = answer(results)
-    return Environment(autoescape=True).from_string(template).render(
-        title=results.scenario.title, about=_about(results), answer=lines, picture=picture
+    return (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(title=results.scenario.title, about=_about(results), answer=lines, picture=picture)
     )
