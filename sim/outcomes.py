@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.batch import Batch, Rows
+from sim.batch import Batch, Rows, structures
 from sim.compiled import entry_point
 from sim.results import Arm
 from sim.scenario import Scenario
@@ -21,14 +21,26 @@ GRP = "grp"
 
 
 @entry_point
-def totals(events, payments, outages, ends, instants, weights, exposed, focus, sums, paid):
+def totals(
+    events: np.ndarray,
+    payments: np.ndarray,
+    outages: np.ndarray,
+    ends: np.ndarray,
+    instants: np.ndarray,
+    weights: np.ndarray,
+    exposed: np.ndarray,
+    focus: np.ndarray,
+    since: np.ndarray,
+    sums: np.ndarray,
+    paid: np.ndarray,
+) -> None:
     """Weighted sums of what operates, and money paid, at each instant for each row.
 
-    `weights` float64[n, K, M], `exposed` bool[n, K] (incidents take it down), `focus` bool[n], `instants` int64[D].
+    `weights` float64[n, K, M], `exposed` bool[n, K] (incidents take it down), `focus` bool[n], `instants` int64[D],
+    `since` int64[n] room to work in.
     Filled: `sums` float64[rows, D, M], `paid` int64[rows, D, 2] (all, public). What operated when an outage began is
     down until the outage ends or the next one begins.
     """
-    since = np.empty(weights.shape[0], np.int64)
     first_event = first_outage = 0
     for row in range(len(ends)):
         for d in range(len(instants)):
@@ -65,33 +77,55 @@ class Measures:
         """Names of the columns of `reduce`, such as `coverage 2030-12`: instants outside, measures inside."""
         return [f"{name} {label(scenario, t)}" for t in self.instants for name in self.names]
 
-    def reduce(self, scenario: Scenario, shared: Structure, batch: Batch) -> np.ndarray:
-        """The figures of every row, float64[rows, columns]; shares of 0 to 1, index of 0 to 120."""
-        rows = len(batch.ends)
-        arm = bare_arm(scenario, shared, batch)
+    def reducer(self, scenario: Scenario, shared: Structure) -> Reducer:
+        """What gets these figures from batches of a scenario."""
+        arm = bare_arm(scenario, shared)
         known = arm.measures()
-        shares = [name for name in self.names if name in known]
-        count, kinds = len(shared.places), len(shared.technologies)
-        weights = np.zeros((count, kinds, len(shares)))
+        shares = tuple(name for name in self.names if name in known)
+        weights = np.zeros((len(shared.places), len(shared.technologies), len(shares)))
         for m, name in enumerate(shares):
             weights[:, :, m] = known[name]
-        sums = np.zeros((rows, len(self.instants), len(shares)))
-        paid = np.zeros((rows, len(self.instants), 2), np.int64)
-        payments = batch.payments if len(batch.payments) else np.zeros(0, PAYMENT)
         exposed = np.outer(shared.places["member"] == 1, shared.technologies["exposed"] == 1)
-        instants = np.array(self.instants, np.int64)
-        totals(batch.events, payments, batch.outages, batch.ends, instants, weights, exposed, arm.focus, sums, paid)
-        found = dict(zip(shares, np.moveaxis(np.round(sums, 12) + 0.0, 2, 0), strict=True))
+        return Reducer(self, scenario, shared, shares, weights, exposed, arm.focus)
+
+    def reduce(self, scenario: Scenario, shared: Structure, batch: Batch) -> np.ndarray:
+        """The figures of every row, float64[rows, columns]; shares of 0 to 1, index of 0 to 120."""
+        return self.reducer(scenario, shared).figures(batch)
+
+
+@dataclass(frozen=True)
+class Reducer:
+    """Gets the figures from batches: `weights` float64[n, K, M] of the share measures, `exposed` bool[n, K]."""
+
+    measures: Measures
+    scenario: Scenario
+    shared: Structure
+    shares: tuple[str, ...]
+    weights: np.ndarray
+    exposed: np.ndarray
+    focus: np.ndarray
+
+    def figures(self, batch: Batch) -> np.ndarray:
+        """The figures of every row, float64[rows, columns]."""
+        rows, names = len(batch.ends), self.measures.names
+        instants = np.array(self.measures.instants, np.int64)
+        sums = np.zeros((rows, len(instants), len(self.shares)))
+        paid = np.zeros((rows, len(instants), 2), np.int64)
+        payments = batch.payments if len(batch.payments) else np.zeros(0, PAYMENT)
+        since = np.zeros(len(self.focus), np.int64)
+        lists = (batch.events, payments, batch.outages, batch.ends, instants)
+        totals(*lists, self.weights, self.exposed, self.focus, since, sums, paid)
+        found = dict(zip(self.shares, np.moveaxis(np.round(sums, 12) + 0.0, 2, 0), strict=True))
         found |= {name: paid[:, :, m] / MINOR_UNITS for m, name in enumerate(MONEY)}
-        if GRP in self.names:
-            found[GRP] = _product(scenario, shared, batch, instants)
-        return np.stack([found[name] for name in self.names], axis=2).reshape(rows, -1)
+        if GRP in names:
+            found[GRP] = _product(self.scenario, self.shared, batch, instants)
+        return np.stack([found[name] for name in names], axis=2).reshape(rows, -1)
 
 
-def bare_arm(scenario: Scenario, shared: Structure, batch: Batch) -> Arm:
-    """An arm without names, for its measures and focus."""
-    empty = np.zeros(0)
-    return Arm("", "", scenario, shared, Rows(empty, empty, empty), batch)
+def bare_arm(scenario: Scenario, shared: Structure) -> Arm:
+    """An arm without runs, for its measures and focus."""
+    none = np.zeros(0)
+    return Arm("", "", scenario, shared, Rows(none, none, none), Batch(none, none, none, none, none, none))
 
 
 def _product(scenario: Scenario, shared: Structure, batch: Batch, instants: np.ndarray) -> np.ndarray:
@@ -111,15 +145,7 @@ def measure_names(scenario: Scenario) -> list[str]:
     """Every measure that can be kept."""
     money = MONEY if scenario.finance.cost_level > 0 else ()
     product = (GRP,) if scenario.grp_fit is not None else ()
-    return [*_share_names(scenario), *money, *product]
-
-
-def _share_names(scenario: Scenario) -> list[str]:
-    from sim.batch import structures
-
-    nothing = np.zeros(0)
-    batch = Batch(nothing, nothing, nothing, nothing, nothing, nothing)
-    return list(bare_arm(scenario, structures([scenario])[0], batch).measures())
+    return [*bare_arm(scenario, structures([scenario])[0]).measures(), *money, *product]
 
 
 def default_measures(scenario: Scenario) -> Measures:

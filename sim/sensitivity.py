@@ -30,7 +30,7 @@ def sobol_indices(names: Sequence[str], figures: np.ndarray, seed: int = 0) -> p
     import pandas as pd
 
     found = _salib(names, figures, seed)
-    table = {"factor": list(names)}
+    table: dict[str, Sequence[str] | np.ndarray] = {"factor": list(names)}
     for name, key in (("first", "S1"), ("total", "ST")):
         table |= {name: found[key], f"{name}_low": found[key] - found[f"{key}_conf"]}
         table |= {f"{name}_high": found[key] + found[f"{key}_conf"]}

@@ -14,15 +14,16 @@ import numpy as np
 from sim import __version__
 from sim.batch import assign, execute, rows_of, structure_key
 from sim.designs import Design, Factor, design_of, factor_from
-from sim.outcomes import Measures
+from sim.outcomes import Measures, Reducer
 from sim.scenario import Scenario
-from sim.state import EVENT, FIELDS, PAYMENT, Structure, structure
+from sim.state import EVENT, FIELDS, PAYMENT, structure
 from sim.tables import InputError
 
 FORMAT = "uptake sweep 1"
 ROOM = 256 * 2**20
 """Bytes of events that one call of the engine may give."""
 VARIANTS_KEPT = 64
+FAULT_LENGTH = 300
 
 
 def in_rows(key: str) -> bool:
@@ -70,7 +71,7 @@ class World:
     seed: int
     measures: Measures
     overruled: frozenset[tuple[str, str]]
-    _variants: dict[tuple[str, str], tuple[Scenario, Structure]] = field(default_factory=dict, repr=False)
+    _variants: dict[tuple[str, str], Reducer] = field(default_factory=dict, repr=False)
 
     def payload(self) -> str:
         """The world as a text that another process can read."""
@@ -83,18 +84,17 @@ class World:
         }
         return json.dumps(parts, ensure_ascii=False)
 
-    def variant(self, arm: str, overrides: Mapping[str, Any]) -> tuple[Scenario, Structure]:
-        """The scenario of an arm over overrides, and its structure; the latest ones are kept."""
+    def variant(self, arm: str, overrides: Mapping[str, Any]) -> Reducer:
+        """The scenario of an arm over overrides, with its structure; the latest ones are kept."""
         key = (arm, json.dumps(overrides, sort_keys=True, default=str))
         if key not in self._variants:
-            base = self.scenario.override(overrides) if overrides else self.scenario
-            scenario = base.arm(arm)
+            scenario = (self.scenario.override(overrides) if overrides else self.scenario).arm(arm)
+            wanted = structure_key(scenario)
+            same = (kept for kept in self._variants.values() if structure_key(kept.scenario) == wanted)
+            kept = next(same, None)
             if len(self._variants) >= VARIANTS_KEPT:
                 self._variants.clear()
-            same = (
-                shared for other, shared in self._variants.values() if structure_key(other) == structure_key(scenario)
-            )
-            self._variants[key] = (scenario, next(same, None) or structure(scenario))
+            self._variants[key] = self.measures.reducer(scenario, kept.shared if kept else structure(scenario))
         return self._variants[key]
 
     def compute(self, task: Task, threads: int | None = 1, done: Callable[[int], None] | None = None) -> np.ndarray:
@@ -121,12 +121,12 @@ class World:
     def _batch(self, task: Task, threads: int | None) -> np.ndarray:
         arm = self.arms[task.arms[0]]
         rebuilt = {key: column[0] for key, column in task.values.items() if not in_rows(key)}
-        scenario, shared = self.variant(arm, rebuilt)
-        rows = rows_of(scenario, self.seed, task.replicates)
+        reducer = self.variant(arm, rebuilt)
+        rows = rows_of(reducer.scenario, self.seed, task.replicates)
         for key, column in task.values.items():
             if in_rows(key) and (arm, key) not in self.overruled:
                 assign(rows.parameters, rows.mandates, key, np.array(column, np.float64))
-        return self.measures.reduce(scenario, shared, execute(shared, rows, self.seed, threads))
+        return reducer.figures(execute(reducer.shared, rows, self.seed, threads))
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def attempt(world: World, task: Task, threads: int | None = 1, done: Callable[[i
 
 def fault(error: BaseException) -> str:
     """An error in one line."""
-    words = " ".join(str(error).split())
+    words = " ".join(str(error).split())[:FAULT_LENGTH]
     return words if isinstance(error, InputError) else f"{type(error).__name__}: {words}"
 
 

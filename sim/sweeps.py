@@ -19,7 +19,7 @@ import numpy as np
 
 from sim import __version__, sensitivity
 from sim.designs import design_of, factors_of
-from sim.folder import PARTIAL, seal, write_csv, write_text
+from sim.folder import PARTIAL, check, seal, write_csv, write_text
 from sim.outcomes import chosen_measures
 from sim.results import BASELINE, arm_names
 from sim.scenario import Scenario, load
@@ -37,15 +37,18 @@ _RUN_BYTES = 40
 _FINAL = "outcomes.parquet"
 _LIBRARIES = ("numpy", "numba", "scipy", "SALib", "pandas", "pyarrow")
 
+__all__ = ["Estimate", "Interrupted", "Sweep", "check", "cluster", "estimate", "pace", "read_study", "read_sweep",
+           "rerun", "run_study", "study_of", "sweep"]  # fmt: skip
+
 Progress = Callable[[int, int], None]
 
 
 class Interrupted(KeyboardInterrupt):
-    """A sweep was interrupted; `message` says what is kept and how to go on."""
+    """A sweep was interrupted; `how_to_resume` says what is kept and how to go on."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.message = message
+        self.how_to_resume = message
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,13 @@ def estimate(study: Study, threads: int | None = None) -> Estimate:
 
 
 def pace(study: Study, threads: int | None = None) -> float:
-    """Seconds a run, from runs spread over the whole study; the first compiles and is not counted."""
-    attempt(study.world, study.task(np.array([0])), threads)
+    """Seconds a run, from runs spread over the whole study; the first compiles and is not counted.
+
+    Raises what the first run raises, if the last one fails too: then the fault is not that of a few runs.
+    """
+    ends = study.task(np.array([0, len(study) - 1]))
+    if len(attempt(study.world, ends, threads).faults) == 2:
+        study.world.compute(ends, threads)
     size = 4
     while True:
         numbers = np.unique(np.linspace(0, len(study) - 1, min(size, len(study))).astype(int))
@@ -226,7 +234,8 @@ def _on_threads(job: _Job, missing: np.ndarray, threads: int | None) -> None:
         outcome = attempt(job.study.world, job.study.task(numbers), threads)
         job.keep(numbers, outcome.figures, outcome.faults)
         seconds = max(time.perf_counter() - start, 1e-6)
-        size = int(np.clip(PART_SECONDS * len(numbers) / seconds, 1, LARGEST_PART))
+        wanted = int(np.clip(PART_SECONDS * len(numbers) / seconds, 1, LARGEST_PART))
+        size = int(np.clip(wanted, (size + 1) // 2, 2 * size))
 
 
 def _part_size(study: Study, threads: int | None) -> int:
@@ -580,7 +589,7 @@ class Sweep:
         return [factor.name for factor in self.study.factors]
 
     def sobol(self, measure: str | None = None, policy: str = BASELINE) -> pd.DataFrame:
-        """First and total Sobol indices with intervals, of the mean over replicates, and luck's share of a single run."""
+        """First and total Sobol indices with intervals, of the mean over replicates; luck's share of a single run."""
         self._need_sobol()
         table = sensitivity.sobol_indices(self.factors, self.means(measure, policy), self.study.seed)
         table.insert(0, "measure", self.column(measure))
@@ -606,7 +615,7 @@ class Sweep:
         return sensitivity.tornado(self.factors, self.study.design.unit, self.means(measure, policy))
 
     def regret(self, measure: str | None = None, more_is_better: bool | None = None) -> pd.DataFrame:
-        """Policies across the sampled worlds, the robust choice first; money is better saved. See `sensitivity.regret`."""
+        """Policies across sampled worlds, the robust choice first (less spent is better), by `sensitivity.regret`."""
         name = self.column(measure)
         better = name.split()[0] not in ("spending", "public") if more_is_better is None else more_is_better
         figures = {policy: self.means(name, policy) for policy in self.study.arms}
