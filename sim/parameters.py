@@ -105,7 +105,7 @@ class Section(BaseModel):
 
 
 class Tables(Section):
-    """Paths of the CSV tables, relative to the file that names them; empty: none."""
+    """Paths of the CSV tables and of a map's outline, relative to the file that names them; empty: none."""
 
     places: str = Field("", description="municipalities and guides")
     regions: str = Field("", description="regions")
@@ -113,6 +113,7 @@ class Tables(Section):
     portfolios: str = Field("", description="what places operate at the start")
     specialization: str = Field("", description="how well a domain fits a region")
     links: str = Field("", description="links of influence beside gravity")
+    outline: str = Field("", description="outline behind the places of a map, GeoJSON")
 
 
 class Settlements(Section):

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sim.layers import Document, Keys, Layer, located, nested, parse_override, read_document, to_toml
+from sim.outline import OUTLINE_LIMIT, rings
 from sim.parameters import (
     POLICIES_LIMIT,
     POLICY_KEYS,
@@ -147,6 +148,16 @@ class ParameterFit:
 
 
 @dataclass(frozen=True, eq=False)
+class Outline:
+    """The outline behind the places of a map: its file, and the rings of all polygons."""
+
+    shape: Mapping[str, Any]
+    rings: tuple[np.ndarray, ...]
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
 class Scenario:
     """A checked, frozen scenario: settings, and the world of its tables.
 
@@ -189,6 +200,7 @@ class Scenario:
     _document: Document = field(repr=False)
     _world: World = field(repr=False)
     _fit_files: Mapping[str, Any] = field(repr=False)
+    _outline: Outline | None = field(repr=False)
 
     def override(self, overrides: Mapping[str, Any]) -> Scenario:
         """This scenario with dotted or nested overrides; tables that stay the same are shared.
@@ -247,13 +259,18 @@ class Scenario:
         """The dates of all instants from start to end, datetime64[D][steps + 1]."""
         return np.array([self.instant(k) for k in range(self.steps + 1)], dtype="datetime64[D]")
 
+    @property
+    def outline(self) -> tuple[np.ndarray, ...]:
+        """What a map draws behind the places: rings float64[points, 2] of longitude and latitude; empty: nothing."""
+        return self._outline.rings if self._outline else ()
+
     @cached_property
     def inputs(self) -> dict[str, str]:
-        """SHA-256 of every file that was read, by its name: scenario files, tables and fits."""
+        """SHA-256 of every file that was read, by its name: scenario files, tables, outline and fits."""
         layers = (layer for layer, _ in self._document.origins.values())
-        fits = (self.grp_fit, self.parameter_fit)
+        others = (self.grp_fit, self.parameter_fit, self._outline)
         hashes = {layer.name: layer.sha256 for layer in layers}
-        hashes |= {item.path: item.sha256 for item in (*self._world.tables.values(), *fits) if item}
+        hashes |= {item.path: item.sha256 for item in (*self._world.tables.values(), *others) if item}
         return {name: sha256 for name, sha256 in hashes.items() if sha256}
 
     def network(self) -> networkx.DiGraph:
@@ -410,6 +427,7 @@ def _assembled(document: Document, name: str, path: Path | None, previous: Scena
     if settings is None or world is None:
         raise InputError(dict.fromkeys(problems))
     fits, files = _fits(document, settings, previous, problems)
+    outline = _outline(document, settings, previous, problems)
     steps = round(settings.months / settings.exact_step)
     problems += _reference_problems(document, settings, world)
     problems += _money_problems(settings, world)
@@ -438,6 +456,7 @@ def _assembled(document: Document, name: str, path: Path | None, previous: Scena
         _document=document,
         _world=world,
         _fit_files=files,
+        _outline=outline,
         **shared,
     )
     if scenario.parameter_fit is not None and fits["parameters"] is not getattr(previous, "parameter_fit", None):
@@ -652,13 +671,35 @@ def _fits(
     return fits, files
 
 
-def _json(path: Path) -> tuple[Any, str]:
-    """What a JSON file holds, and its SHA-256."""
+def _outline(
+    document: Document, settings: Settings, previous: Scenario | None, problems: list[Problem]
+) -> Outline | None:
+    """The outline that the scenario names, from `previous` where it is the same file."""
+    text, keys = settings.tables.outline, ("tables", "outline")
+    if not text:
+        return None
+    if previous and previous._outline and previous._settings.tables.outline == text:
+        return previous._outline
+    layer, source = document.origin(keys)
+    try:
+        if layer.inline is None:
+            path = located(layer, keys, text, source)
+            (shape, sha256), name = _json(path, OUTLINE_LIMIT), str(path)
+        else:
+            shape, sha256, name = _inline(layer, keys, text), "", text
+        return Outline(shape, rings(shape, name), name, sha256)
+    except InputError as error:
+        problems += error.problems
+        return None
+
+
+def _json(path: Path, limit: int = JSON_LIMIT) -> tuple[Any, str]:
+    """What a JSON file of at most `limit` bytes holds, and its SHA-256."""
 
     def refuse(text: str) -> None:
         raise ValueError(f"{text} is not a number")
 
-    data = read_file(path, JSON_LIMIT)
+    data = read_file(path, limit)
     try:
         return json.loads(data.decode("utf-8"), parse_constant=refuse), hashlib.sha256(data).hexdigest()
     except json.JSONDecodeError as error:
@@ -778,6 +819,8 @@ def _put_inside(scenario: Scenario, settings: dict[str, Any], files: dict[str, A
             files[name] = table.cells()
         elif settings.get("tables", {}).get(name):
             settings["tables"][name] = _stored(files, settings["tables"][name], table.cells())
+    if scenario._outline and settings.get("tables", {}).get("outline"):
+        settings["tables"]["outline"] = _stored(files, settings["tables"]["outline"], scenario._outline.shape)
     for section, file in scenario._fit_files.items():
         if settings.get(section, {}).get("fit"):
             settings[section]["fit"] = _stored(files, settings[section]["fit"], file)

@@ -31,7 +31,7 @@ EXPECTED = re.compile(r"# expect: (?P<file>[\w/.]+\.\w+|tables)?(?: ?line (?P<li
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All test scenarios beside their tables, since a scenario reads nothing outside its own folder."""
     folder = tmp_path_factory.mktemp("scenarios")
-    for part in ("tables", "fits"):
+    for part in ("tables", "fits", "outlines"):
         shutil.copytree(HERE / part, folder / part)
     for path in [*(HERE / "invalid").glob("*.toml"), *(HERE / "valid").glob("*.toml")]:
         shutil.copy(path, folder)
@@ -124,6 +124,23 @@ def test_fits(small: Scenario) -> None:
     assert small.grp_fit.form == "linear"
     assert small.grp_fit.draws["b1"].tolist() == [0.4, 0.5, 0.6]
     assert small.parameter_fit.draws["mandates.0.rate"].tolist() == [2, 3, 4]
+
+
+def test_the_outline_is_rings_of_degrees(small: Scenario, folder: Path) -> None:
+    assert [len(ring) for ring in small.outline] == [4, 4, 4]
+    np.testing.assert_array_equal(small.outline[2], [[61, 55], [62, 55], [62, 56], [61, 55]])
+    assert not small.outline[0].flags.writeable
+    assert small.override({"diffusion.peers": 0.1}).outline is small.outline
+    assert small.override({"tables.outline": ""}).outline == ()
+    assert str(folder / "outlines" / "two.geojson") in small.inputs
+    again = Scenario.from_resolved(json.loads(json.dumps(small.resolved())))
+    assert all(np.array_equal(one, other) for one, other in zip(again.outline, small.outline, strict=True))
+
+
+def test_an_outline_too_large_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.scenario.OUTLINE_LIMIT", 100)
+    with pytest.raises(InputError, match=r"two\.geojson"):
+        load(folder / "everything.toml")
 
 
 def test_a_date_is_an_instant(small: Scenario) -> None:
