@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,25 +21,11 @@ from calibration.grp_report import (
     write_whole,
 )
 
+from sim.drawing import BLUE, GREY, INK, STYLE, VERMILION, place_labels, svg
+
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#9a9a9a", "#222222"  # Okabe and Ito (2008)
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "uptake",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "text.color": INK,
-    "axes.formatter.use_mathtext": False,
-}
 TEMPLATE = Path(__file__).with_name("grp_page.html")
 SHOWN = 20  # regions in the picture of influence
 
@@ -61,7 +45,7 @@ def observed_and_fitted(fit: Fit) -> Figure:
     ends = np.array([both.min(), both.max()])
     axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
     strong = deciders(fit)
-    colours = [ORANGE if row in strong else BLUE for row in range(len(observed))]
+    colours = [VERMILION if row in strong else BLUE for row in range(len(observed))]
     axes.scatter(observed, fitted, c=colours, s=26, zorder=2, edgecolors="white", linewidths=0.5)
     unit = f", {fit.regions.units[0].replace('bln', 'bn')}" if fit.regions.units[0] else ""
     axes.set(xlabel=f"Observed regional product{unit}", ylabel=f"Fitted{unit}")
@@ -85,66 +69,7 @@ def _plain_ticks(axis: Any) -> None:
     if axis.get_scale() == "log":
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_minor_formatter(NullFormatter())
-    axis.set_major_formatter(
-        FuncFormatter(lambda value, _: grouped(value) if abs(value) >= 1 else figure(value))
-    )
-
-
-def place_labels(
-    axes: Axes, points: np.ndarray, names: Sequence[str], rows: Sequence[int], avoid: np.ndarray | None = None
-) -> None:
-    """Write names beside points where nothing else stands, the first rows first; drop what finds no room.
-
-    points [n, 2] in the units of the axes; avoid [m, 2]: further points that no name may cover.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(axes.get_figure(root=True))
-    canvas.draw()  # fixes the layout, hence the positions in pixels
-    dots = axes.transData.transform(points)
-    taken = [_box(x, y, 10, 10) for x, y in dots]
-    taken += [_box(x, y, 2, 2) for x, y in axes.transData.transform(avoid)] if avoid is not None else []
-    frame = axes.get_window_extent().extents
-    renderer = canvas.get_renderer()
-    for row in rows:
-        text = axes.annotate(names[row], points[row], fontsize=8, ha="center", va="center", zorder=4)
-        box = text.get_window_extent(renderer)
-        spot = _free_spot(dots[row], (box.width + 4, box.height + 2), taken, frame)
-        if spot is None:
-            text.remove()
-            continue
-        x, y, radius = spot
-        taken.append(_box(x, y, box.width + 4, box.height + 2))
-        text.set_position(tuple(axes.transData.inverted().transform((x, y))))
-        if radius > 12:
-            ends = axes.transData.inverted().transform([dots[row], _edge(dots[row], taken[-1])])
-            axes.plot(*ends.T, color=GREY, linewidth=0.6, zorder=1.5)
-
-
-def _free_spot(
-    dot: np.ndarray, size: tuple[float, float], taken: Sequence[tuple[float, ...]], frame: Sequence[float]
-) -> tuple[float, float, float] | None:
-    """Centre of the nearest place for a label of this size in pixels, and its distance from the dot."""
-    width, height = size
-    for radius in (8, 14, 22, 32, 44, 58, 74, 92):
-        for angle in np.radians([0, 180, 90, 270, 45, 315, 135, 225, 20, 340, 160, 200, 70, 290, 110, 250]):
-            x = dot[0] + np.cos(angle) * (radius + width / 2)
-            y = dot[1] + np.sin(angle) * (radius + height / 2)
-            low_x, low_y, high_x, high_y = _box(x, y, width, height)
-            inside = low_x > frame[0] and low_y > frame[1] and high_x < frame[2] and high_y < frame[3]
-            free = all(low_x > b[2] or high_x < b[0] or low_y > b[3] or high_y < b[1] for b in taken)
-            if inside and free:
-                return float(x), float(y), float(radius)
-    return None
-
-
-def _box(x: float, y: float, width: float, height: float) -> tuple[float, ...]:
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
-
-
-def _edge(dot: np.ndarray, box: tuple[float, ...]) -> tuple[float, float]:
-    """The point of a box that is nearest to the dot."""
-    return float(np.clip(dot[0], box[0], box[2])), float(np.clip(dot[1], box[1], box[3]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: grouped(value) if abs(value) >= 1 else figure(value)))
 
 
 def influence(fit: Fit) -> Figure:
@@ -157,7 +82,7 @@ def influence(fit: Fit) -> Figure:
     picture = Figure(figsize=(9.6, 0.8 + 0.22 * len(rows)), layout=layout)
     panels = picture.subplots(1, 4, sharey=True)
     n, p = len(fit.regions), 3
-    colours = [ORANGE if row in deciders(fit) else BLUE for row in rows]
+    colours = [VERMILION if row in deciders(fit) else BLUE for row in rows]
     height = np.arange(len(rows))
     bars = (
         (fit.inference.cooks_distance, 4 / n, "Cook's distance"),
@@ -193,15 +118,13 @@ def cloud(fit: Fit) -> Figure:
     shown = fit.draws[((fit.draws[:, 1:] >= low) & (fit.draws[:, 1:] <= high)).all(axis=1)]
     axes.scatter(shown[:, 1], shown[:, 2], s=9, color=BLUE, alpha=0.35, linewidths=0)
     _, b1, b2 = fit.form.coefficients
-    axes.scatter(b1, b2, color=ORANGE, s=60, zorder=3, edgecolors="white")
+    axes.scatter(b1, b2, color=VERMILION, s=60, zorder=3, edgecolors="white")
     for j, line in ((1, axes.axvline), (2, axes.axhline)):
         for bound in fit.interval[f"b{j}"]:
             line(bound, color=GREY, linewidth=0.8, linestyle="--")
     strong = deciders(fit)[:4]
     without = fit.form.left_out[strong, 1:].reshape(-1, 2)
-    axes.scatter(
-        without[:, 0], without[:, 1], facecolors="white", edgecolors=ORANGE, s=42, zorder=3, linewidths=1.6
-    )
+    axes.scatter(without[:, 0], without[:, 1], facecolors="white", edgecolors=VERMILION, s=42, zorder=3, linewidths=1.6)
     axes.set(xlabel="b1 (industry)", ylabel="b2 (urban population)")
     axes.locator_params(nbins=6)
     names = ["all regions", *(f"without {fit.regions.names[row]}" for row in strong)]
@@ -209,18 +132,6 @@ def cloud(fit: Fit) -> Figure:
     for text in axes.texts:
         text.set_bbox({"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1})
     return picture
-
-
-def svg(picture: Figure, name: str) -> str:
-    """A picture as SVG for a page: text as text, ids of its own, no address and no date in it."""
-    import matplotlib as mpl
-
-    stream = io.StringIO()
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
-        picture.savefig(stream, format="svg", metadata={"Date": None})
-    text = stream.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    return re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
 
 
 def page(fit: Fit) -> str:

@@ -174,7 +174,8 @@ def _cut(words: Sequence[str], whole: int) -> str:
 
 def wrapped(text: str, width: float, size: float = SMALL, bold: bool = False, lines: int = 2) -> str:
     """A text in at most so many lines of so many inches."""
-    words, found = text.split(), []
+    words = text.split()
+    found: list[str] = []
     while words and len(found) < lines - 1:
         used = 1
         while used < len(words) and text_width(" ".join(words[: used + 1]), size, bold) <= width:

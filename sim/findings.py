@@ -14,6 +14,8 @@ from sim.state import ECONOMY, FLOWS, MINOR_UNITS, SOURCES
 
 TIERS = ("own_spent", "regional_spent", "federal_spent", "private_spent", "running_paid", "fees_paid")
 """Flows of the ledger that pay for adoptions and for what operates; all but `private_spent` are public money."""
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+          "December")  # fmt: skip
 PUBLIC = tuple(name for name in TIERS if name != "private_spent")
 
 
@@ -302,10 +304,8 @@ def _decisive(results: Results) -> list[tuple[int, int]]:
 
 def month(scenario: Scenario, instant: int) -> str:
     """An instant in words: `January 2024`."""
-    day = scenario.instant(instant).item()
-    names = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-             "November", "December")  # fmt: skip
-    return f"{names[day.month - 1]} {day.year}"
+    number = int(scenario.instant(instant).astype("datetime64[M]").astype(np.int64))
+    return f"{MONTHS[number % 12]} {1970 + number // 12}"
 
 
 def _values(arm: Arm, measure: Measure, known: tuple[str, ...]) -> np.ndarray:

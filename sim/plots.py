@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -257,7 +256,7 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
     instants = _map_instants(results, dates)
     longitude, latitude = _coordinates(arm)
     shown = np.flatnonzero(arm.focus)
-    rings = outlines(scenario)
+    rings = getattr(scenario, "outline", ())
     box = _extent(longitude[shown], latitude[shown], rings)
     tall = (box[1] - box[0]) * np.cos(np.radians((box[2] + box[3]) / 2)) / max(box[3] - box[2], 1e-9)
     picture, axes, corner = _map_panels(len(instants), tall)
@@ -301,20 +300,6 @@ def _map_instants(results: Results, dates: int | Sequence[str]) -> list[int]:
 def _coordinates(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
     order = np.asarray(arm.shared.network.order)
     return np.asarray(arm.scenario.places.longitude)[order], np.asarray(arm.scenario.places.latitude)[order]
-
-
-def outlines(scenario: Any) -> list[np.ndarray]:
-    """The rings of the scenario's outline, float64[points, 2] of longitude and latitude; none where it names none."""
-    given = getattr(scenario, "outline", None)
-    if not given:
-        return []
-    shape = given if isinstance(given, Mapping) else json.loads(Path(given).read_text(encoding="utf-8"))
-    rings = []
-    for feature in shape.get("features", [shape]):
-        geometry = feature.get("geometry", feature)
-        polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
-        rings += [np.asarray(ring, dtype=float)[:, :2] for polygon in polygons for ring in polygon]
-    return rings
 
 
 def _extent(longitude: np.ndarray, latitude: np.ndarray, rings: Sequence[np.ndarray]) -> tuple[float, ...]:

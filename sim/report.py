@@ -89,8 +89,8 @@ def _spread(results: Results) -> list[str]:
         low, high = np.quantile(values[:, -1], (0.05, 0.95)) * members
         count = f"{figure(round(values[:, -1].mean() * members, 1))} of {members}"
         found.append(
-            f"{_name(scenario, technology)}: in {month(scenario, scenario.steps)}, {count} municipalities have it in the "
-            f"mean ({_ninety(low, high, _whole)}). {_half(scenario, values)}"
+            f"{_name(scenario, technology)}: in {month(scenario, scenario.steps)}, {count} municipalities have it in "
+            f"the mean ({_ninety(low, high, _whole)}). {_half(scenario, values)}"
         )
     return found
 
@@ -120,13 +120,14 @@ def _judged(results: Results) -> list[str]:
             words = f"Planned was {told} for {when} ({name}); {percent(verdict.chance)} of replicates reach it."
         elif target.date is None:
             words = (
-                f"Observed was {told} at some time before {when} ({name}); {percent(verdict.chance)} of replicates have that "
-                "number at some time before it."
+                f"Observed was {told} at some time before {when} ({name}); {percent(verdict.chance)} of replicates "
+                "have that number at some time before it."
             )
         else:
             words = (
                 f"Observed was {told} in {when} ({name}). The model has {figure(verdict.mean * members)} in the mean "
-                f"({_ninety(verdict.q05 * members, verdict.q95 * members, _whole)}): the observation lies {_where(verdict)}."
+                f"({_ninety(verdict.q05 * members, verdict.q95 * members, _whole)}): the observation lies "
+                f"{_where(verdict)}."
             )
         found.append(words + _fitted(scenario, verdict))
     return found
@@ -212,7 +213,8 @@ def _policies(results: Results, table: Mapping[str, Sequence[findings.Effect]]) 
         first = costs[0]
         least = "The cheapest" if len(costs) > 1 else "An"
         found.append(
-            f"{least} additional percentage point of coverage among policies that cost more: {_quoted(titles[first.policy])}, "
+            f"{least} additional percentage point of coverage among policies that cost more: "
+            f"{_quoted(titles[first.policy])}, "
             f"{figure(first.value)} million {results.scenario.currency} of public money (95 % Monte Carlo interval "
             f"{figure(first.low)} to {figure(first.high)})."
         )
@@ -230,7 +232,8 @@ def _compared(results: Results, measure: findings.Measure, rows: Sequence[findin
             first = chosen[0]
             most = "" if len(chosen) == 1 else "most: "
             parts.append(
-                f"{len(chosen)} {verb}{'s' if len(chosen) == 1 else ''} it ({most}{_quoted(first.title)}, {_points(first.mean)}, "
+                f"{len(chosen)} {verb}{'s' if len(chosen) == 1 else ''} it ({most}{_quoted(first.title)}, "
+                f"{_points(first.mean)}, "
                 f"95 % Monte Carlo interval {_points(first.low)} to {_points(first.high)} percentage points)"
             )
     if neither:
@@ -306,9 +309,9 @@ def _product(results: Results) -> list[str]:
     cause = "through adoption alone" if alone else "through growth, shocks and adoption together"
     return [
         f"Conditional projection, {cause}: in {findings.years(scenario)[-1]} the gross regional product is "
-        f"{_change(float(change.mean()))} that of the table of {economy.base_year} in the mean (in 90 % of replicates by "
-        f"{signed(low, 2)} % to {signed(high, 2)} %), if adoption by everybody adds {100 * economy.industry_gain:g} % to "
-        "industry (assumed) and the regression across regions holds over time."
+        f"{_change(float(change.mean()))} that of the table of {economy.base_year} in the mean (in 90 % of "
+        f"replicates by {signed(low, 2)} % to {signed(high, 2)} %), if adoption by everybody adds "
+        f"{100 * economy.industry_gain:g} % to industry (assumed) and the regression across regions holds over time."
     ]
 
 
@@ -329,13 +332,16 @@ def captions(results: Results, splits: Mapping[str, Split]) -> dict[str, str]:
     bands = f"Bands are the spread over replicates (luck{''.join(f' and draws of {part}' for part in drawn)})"
     rates = "Rates of adoption and numbers of technologies are assumed unless the tables below say otherwise."
     if scenario.parameter_fit is not None and "parameters" in drawn:
-        rates = f"{len(scenario.parameter_fit.draws)} parameters are drawn from a fit to the targets; most others are assumed."
+        number = len(scenario.parameter_fit.draws)
+        rates = f"{number} parameters are drawn from a fit to the targets; most others are assumed."
     largest = "" if members <= ROWS_SHOWN else f"; the {ROWS_SHOWN} largest municipalities"
     few = "" if members <= PLACES_SHOWN else f", the {PLACES_SHOWN} largest"
     return {
-        "programme": f"Baseline, {runs}. {bands}, not uncertainty about the world. Black: observed; hollow: planned. {rates}",
+        "programme": f"Baseline, {runs}. {bands}, not uncertainty about the world. Black: observed; hollow: planned. "
+        f"{rates}",
         "map": f"Baseline, mean of {runs}. Places in focus{few}, at the points of their table. {rates}",
-        "technologies": f"Baseline, means of {runs}. Numbers of technologies are assumed where the table below says so. {rates}",
+        "technologies": f"Baseline, means of {runs}. Numbers of technologies are assumed where the table below says "
+        f"so. {rates}",
         "guides": f"Baseline, {runs}. {_GUIDES}",
         "effects": f"Differences from the baseline under the same luck, {runs}. {_EFFECTS} {rates}",
         "heatmap": f"Baseline, {runs}. {_HEATMAP}{largest}. {rates}",
@@ -362,8 +368,8 @@ _HEATMAP = (
     "Furthest first"
 )
 _GRP = (
-    "Conditional projection: the regression is a cross-section, industry is part of the product and no digital variable "
-    "enters it; what adoption adds to industry is assumed."
+    "Conditional projection: the regression is a cross-section, industry is part of the product and no digital "
+    "variable enters it; what adoption adds to industry is assumed."
 )
 _RANKS = (
     "The index is 120 times the mean over segments of the share of technologies operating: a definition of this model. "
@@ -383,8 +389,8 @@ def _split_words(splits: Mapping[str, Split]) -> str:
         return ""
     parts = ", ".join(f"{name} {100 * share:.0f} %" for name, share in split.shares.items())
     return (
-        f" Variance in the last year: {parts} (first-order shares from {split.replicates} pairs of runs, standard error up "
-        f"to {100 * split.error:.0f} points)."
+        f" Variance in the last year: {parts} (first-order shares from {split.replicates} pairs of runs, standard "
+        f"error up to {100 * split.error:.0f} points)."
     )
 
 
@@ -399,7 +405,10 @@ def _correspondence(results: Results) -> str:
     if not len(rho):
         return ""
     low, middle, high = np.quantile(rho, (0.05, 0.5, 0.95))
-    return f" Rank correlation of regions with their largest cities (Spearman): {middle:.2f}, in 90 % of replicates {low:.2f} to {high:.2f}."
+    return (
+        f" Rank correlation of regions with their largest cities (Spearman): {middle:.2f}, in 90 % of replicates "
+        f"{low:.2f} to {high:.2f}."
+    )
 
 
 def pictures(results: Results, plot: Plot, splits: Mapping[str, Split], table: Any) -> list[dict[str, str]]:
@@ -518,7 +527,7 @@ def target_rows(results: Results) -> list[dict[str, str]]:
                 "name": name, "technology": _name(scenario, scenario.technologies.id.index(target.technology)),
                 "when": f"{target.date}" if target.date else f"before {target.before}",
                 "range": _counted(low, high, members), "kind": target.kind,
-                "model": f"{100 * verdict.q05:.0f} to {100 * verdict.q95:.0f} %" if verdict else "outside the time simulated",
+                "model": f"{100 * verdict.q05:.0f} to {100 * verdict.q95:.0f} %" if verdict else "not simulated",
                 "chance": percent(verdict.chance) if verdict else "", "used": "yes" if target.use else "no",
                 "source": target.source, "note": target.note,
             }
@@ -593,7 +602,8 @@ def _about(results: Results) -> str:
     policies = len(results.arms) - 1
     others = f" and {policies} {'policies' if policies > 1 else 'policy'} under the same luck" if policies else ""
     return (
-        f"{int(arm.focus.sum())} municipalities of {where}, {month(scenario, 0)} to {month(scenario, scenario.steps)}: the "
+        f"{int(arm.focus.sum())} municipalities of {where}, {month(scenario, 0)} to "
+        f"{month(scenario, scenario.steps)}: the "
         f"baseline{others}, {results.replicates} replicates, seed {results.seed}."
     )
 
