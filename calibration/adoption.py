@@ -25,8 +25,8 @@ EXTERNAL, PEERS, LEADERS, MIXING = range(4)
 CONSTANT, BASS = (EXTERNAL,), (EXTERNAL, MIXING)
 FOLDS = 5
 BOOTSTRAP = 1000
-NEGLIGIBLE = 0.01
-"""A source to which fewer than this many adoptions are owed is at its limit of 0."""
+NEGLIGIBLE = 1e-3
+"""A source whose likelihood ratio is below this is at its limit of 0."""
 UNTOLD = 4.0
 """A standard error of a rate's logarithm beyond which the data do not tell it from another source."""
 
@@ -244,23 +244,30 @@ def fit(data: AdoptionData, seed: int = 1) -> AdoptionFit:
     sources = tuple(source for source in (EXTERNAL, PEERS, LEADERS) if source == EXTERNAL or found.waited[source].any())
     best = maximise(found, sources)
     scores = _scores_by_technology(found, best)
-    estimates = _estimates(found, best, scores, generator(seed, "adoption", "bootstrap"))
+    tests = _tests(found, best)
+    estimates = _estimates(found, best, tests, scores, generator(seed, "adoption", "bootstrap"))
     residuals, observed, expected, dose, dispersion = _second_walk(
         found, best, generator(seed, "adoption", "residuals")
     )
     test = stats.kstest(residuals, "expon")
     return AdoptionFit(
-        found, best, estimates, _tests(found, best), _held_out(found, sources, generator(seed, "adoption", "folds")),
+        found, best, estimates, tests, _held_out(found, sources, generator(seed, "adoption", "folds")),
         residuals, {"statistic": float(test.statistic), "p": float(test.pvalue), "n": len(residuals)},
         observed, expected, dose, dispersion, seed,
     )  # fmt: skip
 
 
 def _estimates(
-    found: Sample, best: Maximum, scores: tuple[np.ndarray, np.ndarray] | None, chance: np.random.Generator
+    found: Sample,
+    best: Maximum,
+    tests: dict[str, dict[str, float]],
+    scores: tuple[np.ndarray, np.ndarray] | None,
+    chance: np.random.Generator,
 ) -> tuple[Estimate, ...]:
     """Rates on their own scale with intervals that stay positive; a rate at its limit of 0 has an upper bound only."""
-    limits = [at for at in range(len(best.sources)) if _at_zero(found, best, at)]
+    limits = [
+        at for at, source in enumerate(best.sources) if source and tests[SOURCES[source]]["statistic"] < NEGLIGIBLE
+    ]
     inside = [at for at in range(len(best.values)) if at not in limits]
     error = np.full(len(best.values), np.nan)
     variance = np.linalg.pinv(best.information[np.ix_(inside, inside)])
@@ -284,18 +291,10 @@ def _estimates(
         se = point * error[at] if at < len(best.sources) else error[at] / scale
         extra: tuple[float, ...] = ()
         if drawn is not None:
-            again = shown(drawn[:, inside.index(at)])
+            again = drawn[:, inside.index(at)] / (1.0 if at < len(best.sources) else scale)
             extra = (float(again.std(ddof=1)), *map(float, np.quantile(again, (0.025, 0.975))))
         result.append(Estimate(name, point, float(se), low, high, *extra))
     return tuple(result)
-
-
-def _at_zero(found: Sample, best: Maximum, at: int) -> bool:
-    """Whether hardly an adoption is owed to a source."""
-    rates = np.exp(best.values[: len(best.sources)])
-    part = found.exposure[:, list(best.sources)] * rates
-    owed = float((part[:, at] / np.maximum(part.sum(axis=1), 1e-300)).sum())
-    return best.sources[at] != EXTERNAL and owed < NEGLIGIBLE
 
 
 def _upper(found: Sample, best: Maximum, at: int) -> float:
@@ -341,12 +340,22 @@ def _scores_by_technology(found: Sample, best: Maximum) -> tuple[np.ndarray, np.
 def _bootstrap(
     best: Maximum, scores: tuple[np.ndarray, np.ndarray], inside: Sequence[int], chance: np.random.Generator
 ) -> np.ndarray:
-    """Technologies drawn with replacement; one Newton step from the maximum for each resample: float64[B, inside]."""
-    gradient, information = scores[0][:, inside], scores[1][:, inside][:, :, inside]
+    """Technologies drawn with replacement; one Newton step from the maximum for each resample: float64[B, inside].
+
+    The step is taken in the rates themselves, in which the likelihood is concave, not in their logarithms.
+    """
+    size = len(best.sources)
+    gradient, information = scores[0].copy(), scores[1].copy()
+    values = np.r_[np.exp(best.values[:size]), best.values[size:]]
+    scale = np.r_[values[:size], np.ones(len(values) - size)]
+    information[:, range(size), range(size)] += gradient[:, :size]
+    gradient, information = gradient / scale, information / np.outer(scale, scale)
+    gradient, information = gradient[:, inside], information[:, inside][:, :, inside]
     count = len(gradient)
     weight = chance.multinomial(count, np.full(count, 1 / count), BOOTSTRAP).astype(float)
     steps = np.linalg.solve(np.einsum("bk,kij->bij", weight, information), (weight @ gradient)[:, :, None])[:, :, 0]
-    return best.values[list(inside)] + steps
+    drawn = values[list(inside)] + steps
+    return np.where(np.array(inside) < size, np.maximum(drawn, 0.0), drawn)
 
 
 def _tests(found: Sample, best: Maximum) -> dict[str, dict[str, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -132,6 +133,55 @@ def targets(
         write_page(fitted, page)
         click.echo(f"wrote {page}", err=True)
     click.echo(json.dumps(as_json(fitted), ensure_ascii=False, indent=1) if machine else in_words(fitted))
+
+
+@calibrate.command()
+@click.argument("events", type=click.Path(path_type=Path))
+@click.option("--places", type=click.Path(path_type=Path), help="Table of places: place, lat, lon, population, ...")
+@click.option("--network", type=click.Path(path_type=Path), help="Edge list: from, to, weight, channel.")
+@click.option("--start", metavar="DATE", help="Adopters up to this date are the initial state [default: the first].")
+@click.option("--end", metavar="DATE", help="End of observation [default: the last date].")
+@click.option("--step", type=click.FloatRange(0.1, 1200), help="Months an interval [default: from the dates].")
+@click.option("--covariates", metavar="A,B", help="Columns of the places that multiply the hazard.")
+@click.option("--listed-only", is_flag=True, help="Pairs that are not in the table are unknown, not waiting.")
+@click.option("--undirected", is_flag=True, help="Links of the network run both ways.")
+@click.option("--distance-decay", type=click.FloatRange(0, 10), help="Gravity: decay with distance.")
+@click.option("--size-exponent", type=click.FloatRange(0, 10), help="Gravity: exponent of population.")
+@click.option("--neighbours", type=click.IntRange(1, 1_000_000), help="Gravity: largest weights kept.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Seed of all chance.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON to this file.")
+@click.option("--json", "machine", is_flag=True, help="Print JSON instead of words.")
+@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures (HTML).")
+def adoption(
+    events: Path,
+    *,
+    places: Path | None,
+    network: Path | None,
+    covariates: str | None,
+    seed: int,
+    output: Path | None,
+    machine: bool,
+    page: Path | None,
+    **given: Any,
+) -> None:
+    """Fit rates to adoption dates; EVENTS has columns place, technology, date (empty: not adopted by the end)."""
+    from calibration.adoption import as_json, fit, in_words
+    from calibration.adoption_data import Options, read
+    from calibration.grp_report import write_whole
+
+    names = tuple(part.strip() for part in covariates.split(",")) if covariates else ()
+    options = Options(covariates=names, **{key: value for key, value in given.items() if value is not None})
+    fitted = fit(read(events, places, network, options), seed)
+    result = json.dumps(as_json(fitted), ensure_ascii=False, indent=1)
+    if output:
+        write_whole(output, result + "\n")
+        click.echo(f"wrote {output}", err=True)
+    if page:
+        from calibration.adoption_page import write_page
+
+        write_page(fitted, page)
+        click.echo(f"wrote {page}", err=True)
+    click.echo(result if machine else in_words(fitted))
 
 
 def _range(text: str) -> tuple[str, tuple[float, float] | None]:
