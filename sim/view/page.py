@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import solara
@@ -167,7 +168,7 @@ def read() -> Scenario | str:
 @solara.component
 def Page() -> None:  # noqa: N802
     """The page, or what is wrong with the scenario."""
-    solara.Style(os.path.join(os.path.dirname(__file__), "page.css"))
+    solara.Style(Path(__file__).with_name("page.css"))
     found = solara.use_memo(read, [])
     if isinstance(found, str):
         solara.Title("Uptake")

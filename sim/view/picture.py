@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 
 from sim.drawing import BLUE, ORANGE, PALE, SKY, VERMILION
 from sim.findings import bounds, has_money, headline
-from sim.plots import SHADES, SOURCE_COLOURS, SOURCE_WORDS, outlines
+from sim.plots import SHADES, SOURCE_COLOURS, SOURCE_WORDS
 from sim.results import Arm
 from sim.scenario import Scenario
 from sim.state import DOWN, INITIAL, INSTALLING, OPERATING, SOURCES, WANTED
@@ -30,6 +30,8 @@ STATUS_LEGEND = (
 RECENT = 3
 MOST_ARROWS = 60
 LEAGUE = 25
+FEW_RINGS = 20
+"""An outline of fewer rings than this is of the scenario's own land: all of it is shown."""
 
 
 class Projection:
@@ -60,7 +62,8 @@ def ground(scenario: Scenario, arm: Arm) -> dict[str, Any]:
     order = np.asarray(arm.shared.network.order)
     longitude, latitude = scenario.places.longitude[order], scenario.places.latitude[order]
     member = arm.shared.places["member"] == 1
-    projection = Projection(longitude[member], latitude[member])
+    borders = np.concatenate(scenario.outline) if 0 < len(scenario.outline) < FEW_RINGS else np.empty((0, 2))
+    projection = Projection(np.r_[longitude[member], borders[:, 0]], np.r_[latitude[member], borders[:, 1]])
     points = projection.points(longitude, latitude)
     frame = np.array([WIDTH, projection.height])
     outside = ((points < 4) | (points > frame - 4)).any(axis=1) & ~member
@@ -76,7 +79,7 @@ def ground(scenario: Scenario, arm: Arm) -> dict[str, Any]:
         "guides": np.flatnonzero(~member).tolist(),
         "names": names,
         "labels": free_labels(points, radius, names, [*largest, *np.flatnonzero(outside)], frame),
-        "rings": [path(projection.points(ring[:, 0], ring[:, 1]).round(1)) for ring in outlines(scenario)],
+        "rings": [path(projection.points(ring[:, 0], ring[:, 1]).round(1)) for ring in scenario.outline],
         "shades": [to_hex(SHADES(level / LEVELS)) for level in range(LEVELS + 1)],
         "states": [[words, colour] for words, colour, _ in STATUS_LEGEND],
         "sources": {name: [SOURCE_WORDS[name], SOURCE_COLOURS[name]] for name in ("peers", "leaders")},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import socket
 import sys
 import threading
+import warnings
 import webbrowser
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -65,7 +67,8 @@ def run(scenario_source: str, overrides: dict[str, Any], port: int, open_browser
         print("starting; the engine is compiled at its first use", file=sys.stderr, flush=True)
         DiffusionModel(scenario.override({"replicates": 1})).step()
         server = _server(port, lambda: _announce(f"http://{ADDRESS}:{port}/", open_browser))
-        server.run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
 
 
 def _socket(port: int) -> socket.socket:
@@ -88,12 +91,15 @@ def _prepare(scenario_source: str, overrides: dict[str, Any]) -> None:
         "SOLARA_APP": "sim.view.page",
         "SOLARA_MODE": "production",
         "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "false",
-        "SOLARA_ASSETS_PROXY": "false",
+        "SOLARA_ASSETS_CDN": f"http://{ADDRESS}:9/",  # what the package of assets lacks is missing, not fetched
+        "SOLARA_CHECK_HOOKS": "off",
+        "SOLARA_THEME_SHOW_BANNER": "false",
     }
 
 
 def _server(port: int, ready: Callable[[], None]) -> Any:
     """A uvicorn server of Solara behind the doorkeeper; `ready` is called when it listens."""
+    warnings.filterwarnings("ignore", module="solara")  # about https and iframes
     import uvicorn
     from solara.server.starlette import app
 

@@ -155,7 +155,7 @@ def levers_of(scenario: Scenario) -> list[Lever]:
         if not missing:
             value = scenario.mandates[0].rate if section == "mandates" else getattr(getattr(scenario, section), name)
             row = found[key]
-            label = f"{row.meaning[0].upper()}{row.meaning[1:]}, {row.unit}"
+            label = f"{section.capitalize()}: {row.meaning}, {row.unit} ({value:g})"
             result.append(Lever(key, label, min(row.low or 0.0, value), max(row.high or 1.0, value), float(value)))
     return result
 
