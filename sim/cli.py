@@ -133,17 +133,18 @@ def run(
     scenario = load_scenario(source, overrides)
     announce_compilation()
     from sim import folder
-    from sim.results import arm_names
+    from sim.results import plan
     from sim.results import run as run_scenario
 
     count = replicates or scenario.replicates
     target = output or folder.default_folder(scenario, scenario.seed if seed is None else seed, count)
-    arm_names(scenario, policy)
-    with _progress(f"{scenario.name}: {count} replicates") as advance:
-        results = run_scenario(scenario, count, seed, policy, threads, advance)
-    say("Writing tables, pictures and the report ...")
-    written = folder.save(results, target, _typed(), force, [_pictures, _report])
-    click.echo(summary_json(results, written) if machine else summary(results, written))
+    plan(scenario, policy, count)
+    with folder.new_folder(target, force) as partial:
+        with _progress(f"{scenario.name}: {count} replicates") as advance:
+            results = run_scenario(scenario, count, seed, policy, threads, advance)
+        say("Writing tables, pictures and the report ...")
+        folder.write(results, partial, _typed(), [_pictures, _report])
+    click.echo(summary_json(results, target) if machine else summary(results, target))
 
 
 def _pictures(results: Results, target: Path) -> None:

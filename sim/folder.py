@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COMPLETE, PARTIAL = "complete", "partial"
+LARGEST_GRAPH = 5000
+"""Places up to which a results folder holds the network for other tools; a larger one is asked for by itself."""
+Extras = Iterable[Callable[[Results, Path], Any]]
 _LIBRARIES = (
     "numpy",
     "scipy",
@@ -116,41 +119,37 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save(
-    results: Results,
-    folder: Path,
-    command: str = "",
-    force: bool = False,
-    extras: Iterable[Callable[[Results, Path], Any]] = (),
-) -> Path:
-    """Write a run to a new folder: tables, provenance, and what each of `extras` adds (pictures, report)."""
+def save(results: Results, folder: Path, command: str = "", force: bool = False, extras: Extras = ()) -> Path:
+    """Write a run to a new folder: see `write`. Raises InputError when it exists and `force` is not given."""
     with new_folder(folder, force) as partial:
-        write_text(partial / "scenario.toml", _source(results.scenario))
-        write_text(partial / "resolved.json", json.dumps(results.scenario.resolved(), ensure_ascii=False) + "\n")
-        write_text(
-            partial / "provenance.json",
-            json.dumps(provenance(results, command), indent=2, ensure_ascii=False) + "\n",
-        )
-        _write_parquet(partial / "events.parquet", [events_frame(arm) for arm in results.arms.values()])
-        _write_parquet(partial / "regions.parquet", [regions_frame(arm) for arm in results.arms.values()])
-        _write_parquet(partial / "outages.parquet", [results.outages])
-        shares, effects = results.share(), results.effects()
-        _write_parquet(partial / "shares.parquet", [shares])
-        _write_parquet(partial / "effects.parquet", [effects])
-        (partial / "tables").mkdir()
-        january = shares["date"].dt.month == 1
-        write_csv(shares[january], partial / "tables" / "shares.csv")
-        write_csv(effects, partial / "tables" / "effects.csv")
-        write_csv(_yearly_means(results), partial / "tables" / "regions.csv")
-        write_csv(results.guides(), partial / "tables" / "guides.csv")
-        write_csv(results.sources(), partial / "tables" / "sources.csv")
-        if len(results.scenario.places.id) <= 5000:
-            from sim.network import write_graphml
-
-            write_graphml(results.scenario, partial / "network.graphml")
-        for extra in extras:
-            extra(results, partial)
+        write(results, partial, command, extras)
     return Path(folder)
+
+
+def write(results: Results, folder: Path, command: str = "", extras: Extras = ()) -> None:
+    """Write a run's tables and provenance into a folder, and what each of `extras` adds (pictures, report)."""
+    scenario = results.scenario
+    write_text(folder / "scenario.toml", _source(scenario))
+    write_text(folder / "resolved.json", json.dumps(scenario.resolved(), ensure_ascii=False) + "\n")
+    told = json.dumps(provenance(results, command), indent=2, ensure_ascii=False)
+    write_text(folder / "provenance.json", told + "\n")
+    shares, effects = results.share(), results.effects()
+    write_parquet(folder / "events.parquet", (events_frame(arm) for arm in results.arms.values()))
+    write_parquet(folder / "regions.parquet", (regions_frame(arm) for arm in results.arms.values()))
+    for name, frame in (("outages", results.outages), ("shares", shares), ("effects", effects)):
+        write_parquet(folder / f"{name}.parquet", [frame])
+    (folder / "tables").mkdir()
+    write_csv(shares[shares["date"].dt.month == 1], folder / "tables" / "shares.csv")
+    write_csv(effects, folder / "tables" / "effects.csv")
+    write_csv(_yearly_means(results), folder / "tables" / "regions.csv")
+    write_csv(results.guides(), folder / "tables" / "guides.csv")
+    write_csv(results.sources(), folder / "tables" / "sources.csv")
+    if len(scenario.places.id) <= LARGEST_GRAPH:
+        from sim.network import write_graphml
+
+        write_graphml(scenario, folder / "network.graphml")
+    for extra in extras:
+        extra(results, folder)
 
 
 def _source(scenario: Scenario) -> str:
@@ -180,15 +179,21 @@ def provenance(results: Results, command: str) -> dict[str, Any]:
     }
 
 
-def _write_parquet(path: Path, frames: list[pd.DataFrame]) -> None:
-    """Write frames of one shape as one Parquet file, a row group each."""
+def write_parquet(path: Path, frames: Iterable[pd.DataFrame]) -> None:
+    """Write frames of one shape as one Parquet file, a row group each, holding one frame at a time."""
     import pyarrow
     import pyarrow.parquet
 
-    first = pyarrow.Table.from_pandas(frames[0], preserve_index=False)
-    with pyarrow.parquet.ParquetWriter(path, first.schema, compression="zstd") as writer:
+    writer = None
+    try:
         for frame in frames:
-            writer.write_table(pyarrow.Table.from_pandas(frame, schema=first.schema, preserve_index=False))
+            schema = writer.schema if writer else None
+            table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
+            writer = writer or pyarrow.parquet.ParquetWriter(path, table.schema, compression="zstd")
+            writer.write_table(table)
+    finally:
+        if writer:
+            writer.close()
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

@@ -12,7 +12,9 @@ import numpy as np
 from sim import rules
 from sim.batch import Batch, Rows, execute, rows_of, structures
 from sim.scenario import Scenario
-from sim.state import ECONOMY, FLOWS, MINOR_UNITS, SOURCES, Structure
+from sim.state import ECONOMY, EVENT, FLOWS, MINOR_UNITS, PAYMENT, SOURCES, Structure
+from sim.tables import InputError, Problem
+from sim.world import MEMORY_LIMIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,8 +210,8 @@ def run(
     if count < 1:
         raise ValueError(f"replicates is {count}; at least 1 is needed")
     used = scenario.seed if seed is None else int(seed)
-    names = arm_names(scenario, policy)
-    scenarios = [scenario.arm(name) for name in names]
+    planned = plan(scenario, policy, count)
+    names, scenarios = list(planned), list(planned.values())
     arms = {}
     done = 0
     for name, arm, shared in zip(names, scenarios, structures(scenarios), strict=True):
@@ -225,6 +227,26 @@ def run(
         title = scenario.policies[name].title if name in scenario.policies else "Baseline"
         arms[name] = Arm(name, title, arm, shared, rows, batch)
     return Results(scenario, arms, count, used)
+
+
+def plan(scenario: Scenario, policy: str | Sequence[str] | None, replicates: int) -> dict[str, Scenario]:
+    """The arms that a run would have, by name; raises InputError for an unknown policy or an absurd size."""
+    names = arm_names(scenario, policy)
+    _refuse_absurd(scenario, replicates, len(names))
+    return {name: scenario.arm(name) for name in names}
+
+
+def _refuse_absurd(scenario: Scenario, replicates: int, arms: int) -> None:
+    """Raises InputError when the events of so many replicates could not be held in memory."""
+    cells = len(scenario.places.id) * len(scenario.technologies.id)
+    years = scenario.end.year - scenario.start.year + 1
+    yearly = (len(scenario.regions.id) + 1) * years * 8 * (len(FLOWS) + len(ECONOMY))
+    size = arms * replicates * (cells * (EVENT.itemsize + PAYMENT.itemsize) + yearly)
+    if size > MEMORY_LIMIT:
+        message = f"{replicates} replicates of {arms} arms may need {size / 2**30:,.0f} GB"
+        most = max(1, int(replicates * MEMORY_LIMIT / size))
+        allowed = f"up to {MEMORY_LIMIT / 2**30:g} GB, about {most} replicates; `uptake sweep` keeps no events"
+        raise InputError(Problem("command line", 0, "replicates", message, allowed))
 
 
 def arm_names(scenario: Scenario, policy: str | Sequence[str] | None) -> list[str]:
