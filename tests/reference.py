@@ -126,7 +126,7 @@ class World:
 
 
 class Reference:
-    """One replicate of a scenario, month by month. `events` and `outages` bear ids; `table` and `ledger` are by year."""
+    """One replicate of a scenario, month by month. Ids throughout; `table`, `ledger` by region, year."""
 
     def __init__(self, scenario: Scenario, seed: int, replicate: int = 0, b1: float = 0.0, b2: float = 0.0) -> None:
         self.s, self.w = scenario, World(scenario)
