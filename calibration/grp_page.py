@@ -20,7 +20,6 @@ from calibration.grp_report import (
     spoken,
     write_whole,
 )
-
 from sim.drawing import BLUE, GREY, INK, STYLE, VERMILION, place_labels, svg
 
 if TYPE_CHECKING:

@@ -141,7 +141,7 @@ def signed(value: float, digits: int = 1) -> str:
 def _advance(letter: str, size: float, bold: bool) -> float:
     """How wide one letter is, inches."""
     properties = FontProperties(size=size, weight="bold" if bold else "normal")
-    return float(RendererAgg(1, 1, 72).get_text_width_height_descent(letter * 8, properties, False)[0]) / 8 / 72
+    return float(RendererAgg(1, 1, 720).get_text_width_height_descent(letter * 8, properties, False)[0]) / 8 / 720
 
 
 def text_width(text: str, size: float = SMALL, bold: bool = False) -> float:
