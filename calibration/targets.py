@@ -132,7 +132,9 @@ def calibrate(
     used = [at for at, aim in enumerate(task.aims) if aim.used]
     accepted = accept(unit, prior_distance[:, used], min(ENOUGH, n))
     chosen = resampled(accepted, keep, generator(seed, "targets", "draws"))
-    fresh = accepted.unit[generator(seed, "targets", "fresh").choice(len(accepted.raw), FRESH, p=accepted.weight)]
+    fresh = accepted.unit[
+        generator(seed, "targets", "fresh").choice(len(accepted.raw), min(FRESH, n), p=accepted.weight)
+    ]
     values = np.array([[float(f"{value:.6g}") for value in row] for row in task.prior.values(chosen)])
     return TargetsFit(
         task,

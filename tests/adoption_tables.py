@@ -46,7 +46,9 @@ def world(
     )
 
 
-def write(folder: Path, scenario: Scenario, replicate: int = 0, seed: int = 7, year_dates: bool = False) -> tuple[Path, Path]:
+def write(
+    folder: Path, scenario: Scenario, replicate: int = 0, seed: int = 7, year_dates: bool = False
+) -> tuple[Path, Path]:
     """One run of a scenario as events.csv and places.csv, in the words of `calibrate adoption`."""
     shared = structure(scenario)
     events = execute(shared, rows_of(scenario, seed, np.array([replicate])), seed, 1).events
