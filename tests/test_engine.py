@@ -192,7 +192,7 @@ def test_rows_do_not_see_the_rows_before_them() -> None:
 def test_a_simulation_by_hand_gives_the_batch() -> None:
     for seed in (5, 8, 21):
         scenario = random_world(seed)
-        shared, _, batch = simulate(scenario, 4, seed)
+        batch = simulate(scenario, 4, seed)[2]
         simulation = Simulation(scenario, seed, 3)
         while not simulation.finished:
             simulation.advance(1 + simulation.step % 3)
