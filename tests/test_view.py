@@ -66,6 +66,9 @@ def test_levers_are_those_that_matter(scenario):
     assert "sanctions.severity" in keys
     assert all(lever.low <= lever.value <= lever.high for lever in levers_of(scenario))
     assert any("1/year" in lever.label for lever in levers_of(scenario))
+    for lever in levers_of(scenario):  # a slider stops at whole steps only, and would move a value between them
+        stops = (lever.value - lever.low) / lever.step
+        assert stops == pytest.approx(round(stops), abs=1e-6)
 
 
 @pytest.mark.parametrize("wrong", [{"seed": "abc"}, {"seed": "-1"}, {"policy": "nothing"}, {"diffusion.peers": -1.0}])
@@ -335,7 +338,9 @@ class Window:
         field = self.driver.find_element(By.XPATH, f"//label[normalize-space()='{label}']/following-sibling::input")
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", field)
         field.send_keys(Keys.CONTROL, "a")
-        field.send_keys(text, Keys.ENTER, Keys.TAB)
+        field.send_keys(text)
+        time.sleep(0.4)  # the widget tells of its letters a few milliseconds after they are typed
+        field.send_keys(Keys.TAB)
         time.sleep(0.3)
 
     def select(self, label, value):

@@ -20,7 +20,6 @@ from sim.view import picture
 from sim.view.server import SOURCE
 from sim.view.session import MOST_REPLICATES, Ensemble, ViewModel, ensemble, levers_of
 
-STEPS_OF_SLIDER = 100
 ENSEMBLES_KEPT = 4
 
 
@@ -31,6 +30,7 @@ def MapView(  # noqa: N802
     colours: str,
     arrows: list[Any],
     choice: str,
+    problem: str,
     card: dict[str, Any] | None = None,
     pinned: bool = False,
     event_hover: Callable[[int], None] | None = None,
@@ -66,10 +66,9 @@ def map_of(scenario: Scenario, choice: solara.Reactive[str]) -> Any:
             model.equip(int(order[0]), int(order[1]))
             force_update()
 
-        if model.problem:
-            solara.Error(model.problem, dense=True)
         MapView(
             ground=ground,
+            problem=model.problem,
             date=snapshot.date,
             colours=picture.colours(snapshot, choice.value, scenario),
             arrows=picture.arrows(snapshot, choice.value, scenario),
@@ -138,8 +137,7 @@ def controls(scenario: Scenario) -> dict[str, Any]:
         "replicate": {"type": "SliderInt", "label": "Replicate", "value": 0, "min": 0, "max": last, "step": 1},
     }
     for lever in levers_of(scenario):
-        step = (lever.high - lever.low) / STEPS_OF_SLIDER
-        span = {"value": lever.value, "min": lever.low, "max": lever.high, "step": step}
+        span = {"value": lever.value, "min": lever.low, "max": lever.high, "step": lever.step}
         found[lever.key] = {"type": "SliderFloat", "label": lever.label, **span}
     return found
 

@@ -69,7 +69,7 @@ def ground(scenario: Scenario, arm: Arm) -> dict[str, Any]:
     outside = ((points < 4) | (points > frame - 4)).any(axis=1) & ~member
     points[outside] = to_edge(points[outside], frame)
     people = np.sqrt(arm.shared.places["population"] / arm.shared.places["population"][member].max())
-    radius = np.where(outside, 5.0, np.clip(26.0 * people, *((1.6, 9.0) if len(people) > 1000 else (4.5, 26.0))))
+    radius = np.where(~member, 5.0, np.clip(26.0 * people, *((1.6, 9.0) if len(people) > 1000 else (4.5, 26.0))))
     names = [scenario.places.name[i] for i in order]
     largest = np.flatnonzero(member)[np.argsort(-people[member], kind="stable")][:8]
     return {
@@ -115,7 +115,7 @@ def free_labels(
     taken: list[tuple[float, float, float]] = []
     labels: list[list[Any]] = []
     for i in wanted:
-        width = 6.3 * len(names[i])
+        width = 7.6 * len(names[i])
         right = points[i, 0] + radius[i] + 3 + width < frame[0]
         x = points[i, 0] + (radius[i] + 3 if right else -radius[i] - 3)
         left, y = (x if right else x - width), points[i, 1] + 4

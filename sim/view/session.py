@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -36,12 +37,13 @@ LEVERS = (
 
 
 class Lever(NamedTuple):
-    """A parameter that the page can change: its words, and where its slider begins, ends and stands."""
+    """A parameter that the page can change: its words, and where its slider begins, ends, may stop and stands."""
 
     key: str
     label: str
     low: float
     high: float
+    step: float
     value: float
 
 
@@ -135,8 +137,8 @@ def _seed(text: str) -> int:
 
 def changed(source: Scenario, policy: str, settings: Mapping[str, float]) -> Scenario:
     """The scenario under a policy, with the levers that were moved; those that were not leave it to the policy."""
-    levers = {lever.key: lever.value for lever in levers_of(source)}
-    moved = {key: value for key, value in settings.items() if abs(value - levers[key]) > 1e-12}
+    levers = {lever.key: lever for lever in levers_of(source)}
+    moved = {key: value for key, value in settings.items() if abs(value - levers[key].value) > levers[key].step / 2}
     scenario = source.arm(policy)
     if "mandates.0.rate" in moved and not scenario.mandates:
         del moved["mandates.0.rate"]  # the policy has no mandate whose rate could be another one
@@ -156,8 +158,15 @@ def levers_of(scenario: Scenario) -> list[Lever]:
             value = scenario.mandates[0].rate if section == "mandates" else getattr(getattr(scenario, section), name)
             row = found[key]
             label = f"{section.capitalize()}: {row.meaning}, {row.unit} ({value:g})"
-            result.append(Lever(key, label, min(row.low or 0.0, value), max(row.high or 1.0, value), float(value)))
+            low, high = min(row.low or 0.0, value), max(row.high or 1.0, value)
+            result.append(Lever(key, label, low, high, step_of(low, high, value), float(value)))
     return result
+
+
+def step_of(*values: float) -> float:
+    """A slider's step, a power of ten down to a millionth, on which all values lie: it stops nowhere else."""
+    decimals = max(-int(Decimal(repr(float(value))).normalize().as_tuple().exponent) for value in values)
+    return 10.0 ** -min(max(decimals, 2), 6)
 
 
 @dataclass(frozen=True)
