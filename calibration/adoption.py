@@ -26,7 +26,7 @@ CONSTANT, BASS = (EXTERNAL,), (EXTERNAL, MIXING)
 FOLDS = 5
 BOOTSTRAP = 1000
 NEGLIGIBLE = 1e-3
-"""A source whose likelihood ratio is below this is at its limit of 0."""
+"""A source whose likelihood ratio is below this is not missed."""
 UNTOLD = 4.0
 """A standard error of a rate's logarithm beyond which the data do not tell it from another source."""
 
@@ -265,13 +265,11 @@ def _estimates(
     chance: np.random.Generator,
 ) -> tuple[Estimate, ...]:
     """Rates on their own scale with intervals that stay positive; a rate at its limit of 0 has an upper bound only."""
-    limits = [
-        at for at, source in enumerate(best.sources) if source and tests[SOURCES[source]]["statistic"] < NEGLIGIBLE
-    ]
+    limits = [at for at in range(1, len(best.sources)) if _at_zero(found, best, at, tests)]
     inside = [at for at in range(len(best.values)) if at not in limits]
     error = np.full(len(best.values), np.nan)
-    variance = np.linalg.pinv(best.information[np.ix_(inside, inside)])
-    error[inside] = np.sqrt(np.maximum(np.diag(variance), 0))
+    curvature, directions = np.linalg.eigh(best.information[np.ix_(inside, inside)])
+    error[inside] = np.sqrt(directions**2 @ (1.0 / np.maximum(curvature, 1e-9)))  # flat directions stay uncertain
     drawn = _bootstrap(best, scores, inside, chance) if scores else None
     result = []
     for at, value in enumerate(best.values):
@@ -295,6 +293,13 @@ def _estimates(
             extra = (float(again.std(ddof=1)), *map(float, np.quantile(again, (0.025, 0.975))))
         result.append(Estimate(name, point, float(se), low, high, *extra))
     return tuple(result)
+
+
+def _at_zero(found: Sample, best: Maximum, at: int, tests: dict[str, dict[str, float]]) -> bool:
+    """Whether a source is at its limit of 0: hardly an adoption is owed to it, and it is not missed."""
+    part = found.exposure[:, list(best.sources)] * np.exp(best.values[: len(best.sources)])
+    owed = part[:, at].sum() / part.sum()
+    return bool(owed < 0.01 and tests[SOURCES[best.sources[at]]]["statistic"] < NEGLIGIBLE)
 
 
 def _upper(found: Sample, best: Maximum, at: int) -> float:
@@ -353,7 +358,8 @@ def _bootstrap(
     gradient, information = gradient[:, inside], information[:, inside][:, :, inside]
     count = len(gradient)
     weight = chance.multinomial(count, np.full(count, 1 / count), BOOTSTRAP).astype(float)
-    steps = np.linalg.solve(np.einsum("bk,kij->bij", weight, information), (weight @ gradient)[:, :, None])[:, :, 0]
+    inverse = np.linalg.pinv(np.einsum("bk,kij->bij", weight, information), 1e-10, hermitian=True)
+    steps = np.einsum("bij,bj->bi", inverse, weight @ gradient)
     drawn = values[list(inside)] + steps
     return np.where(np.array(inside) < size, np.maximum(drawn, 0.0), drawn)
 

@@ -363,7 +363,9 @@ def _links(path: str | Path, towns: _Town, asked: Options, notes: list[str]) -> 
     weight = np.asarray(table.columns["weight"])
     weight = np.where(np.isfinite(weight), weight, 1.0)
     problems = [
-        Problem(table.path, int(table.lines[at]), "channel", f"{channel[at]!r} is unknown", ", ".join(ALLOWED_CHANNELS))
+        Problem(
+            table.path, int(table.lines[at]), "channel", f"{str(channel[at])!r} is unknown", ", ".join(ALLOWED_CHANNELS)
+        )
         for at in np.flatnonzero(~np.isin(channel, ALLOWED_CHANNELS))
     ]
     if problems:
