@@ -365,13 +365,14 @@ def _map_legend(picture: Figure, corner: tuple[float, float], top: float, count:
     axes.set_xlim(0, 0.42 * width)
     axes.set_ylim(0, 0.36)
     steps = round(top * 10)
-    every = 1 if steps <= 5 else 2
+    every, wide = (1, 0.4) if steps <= 5 else (2, 0.26)
     for at in range(steps * 2):
-        axes.add_patch(Rectangle((at * 0.13, 0.2), 0.13, 0.13, color=SHADES((at + 0.5) / (2 * steps)), linewidth=0))
+        colour = SHADES((at + 0.5) / (2 * steps))
+        axes.add_patch(Rectangle((at * wide / 2, 0.2), wide / 2, 0.13, color=colour, linewidth=0))
     for at in range(0, steps + 1, every):
-        axes.text(at * 0.26, 0.14, f"{10 * at} %", fontsize=SMALL, ha="left" if at == 0 else "center", va="top")
+        axes.text(at * wide, 0.14, f"{10 * at} %", fontsize=SMALL, ha="left" if at == 0 else "center", va="top")
     words = f"of {count} technologies operating\narea: population"
-    axes.text(steps * 0.26 + 0.25, 0.19, words, fontsize=SMALL, va="center")
+    axes.text(steps * wide + 0.25, 0.19, words, fontsize=SMALL, va="center")
 
 
 # Guides
@@ -412,7 +413,7 @@ def _source_bars(axes: Axes, sources: Mapping[str, float]) -> None:
 
 def _bar_axes(axes: Axes, names: Sequence[str], title: str) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=SMALL)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
     axes.set_title(title, fontweight="bold", x=-1.3 / (axes.get_position().width * WIDTH))
     axes.set_xticks([])
     axes.spines[:].set_visible(False)

@@ -61,7 +61,13 @@ def test_text_width_is_that_of_the_drawn_text():
 
 
 def test_figures_in_words():
-    assert [drawing.figure(x) for x in (0.0, 0.00942, 1.2, 998.7, -4726.4)] == ["0", "0.00942", "1.2", "999", "−4\u00a0726"]
+    assert [drawing.figure(x) for x in (0.0, 0.00942, 1.2, 998.7, -4726.4)] == [
+        "0",
+        "0.00942",
+        "1.2",
+        "999",
+        "−4\u00a0726",
+    ]
     assert drawing.figure(float("nan")) == "–"
     assert [drawing.signed(x) for x in (0.04, -0.04, 0.06, -2.25)] == ["0.0", "0.0", "+0.1", "−2.2"]
 
@@ -72,7 +78,7 @@ def test_years_are_whole_on_the_first_of_january():
 
 
 def test_panels_are_where_inches_say():
-    picture, axes = drawing.panels(10, 5, 2, 3, (1.0, 0.5, 0.25, 0.75), (0.5, 0.4))
+    _, axes = drawing.panels(10, 5, 2, 3, (1.0, 0.5, 0.25, 0.75), (0.5, 0.4))
     boxes = [axis.get_position() for axis in axes.ravel()]
     assert boxes[0].x0 * 10 == pytest.approx(1.0) and boxes[2].x1 * 10 == pytest.approx(9.5)
     assert boxes[0].y1 * 5 == pytest.approx(4.75) and boxes[5].y0 * 5 == pytest.approx(0.75)
@@ -81,7 +87,7 @@ def test_panels_are_where_inches_say():
 
 
 def test_svg_is_whole_leads_nowhere_and_takes_text_as_it_is():
-    name = "<script>alert(1)</script> $x^2$ & \"quoted\""
+    name = '<script>alert(1)</script> $x^2$ & "quoted"'
     with mpl.rc_context(drawing.STYLE):
         picture, axes = drawing.panels(4, 2)
         axes[0, 0].plot([0, 1 / 3, 2 / 3], [0, 1, 2], marker="o")

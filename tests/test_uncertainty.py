@@ -6,7 +6,7 @@ from build import build, linear_fit
 
 from sim import findings
 from sim.results import run
-from sim.uncertainty import varying, variance_split
+from sim.uncertainty import variance_split, varying
 
 
 def _product(arm):

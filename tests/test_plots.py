@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from build import build, linear_fit
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+import sim
+from sim import findings, plots
+from sim.drawing import svg
+from sim.results import run
+
+HOSTILE = "<script>alert('x')</script> & $\\frac{1}{2}$"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def perm():
+    return run(sim.load("perm-krai"), replicates=6, policy=["no-mandate", "no-guidance"])
+
+
+@pytest.fixture(scope="module")
+def odd():
+    """Two regions, names that would run or be set as formulas, nothing ever adopted by anybody in the second."""
+    places = [
+        {
+            "id": f"p{n}",
+            "name": HOSTILE if n == 0 else f"Place {n}",
+            "region": "r" if n < 4 else "s",
+            "lat": 50 + n / 10,
+        }
+        for n in range(8)
+    ]
+    scenario = build(
+        places, [{"id": "k", "name": HOSTILE, "domain": HOSTILE}, "l"], ["r", "s"], [("p0", "k")],
+        diffusion={"peers": 1.0}, finance={"cost_level": 1.0}, fit=linear_fit(),
+        policies={"stop": {"title": HOSTILE, "diffusion": {"peers": 0.0}}},
+    )  # fmt: skip
+    return run(scenario, replicates=3)
+
+
+@pytest.fixture(scope="module")
+def still():
+    """One place, one replicate, no policy, nothing happens, nothing costs anything."""
+    return run(build(places=1), replicates=1)
+
+
+def texts(picture):
+    tree = ElementTree.fromstring(svg(picture, "x", alone=True))
+    return ["".join(element.itertext()) for element in tree.iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("name", list(plots.FIGURES))
+def test_every_picture_of_a_real_run_is_whole_and_names_its_values(perm, name):
+    picture = plots.FIGURES[name](perm)
+    assert isinstance(picture, Figure)
+    words = " ".join(texts(picture))
+    expected = {
+        "programme": "observed: 22 to 23 of 43, January 2023", "technologies": "CarPlace smart parking complex",
+        "map": "Perm", "guides": "Leading guides", "effects": "No mandate", "heatmap": "Kungursky",
+        "divide": "worst off tenth", "grp": "conditional projection", "spending": "million RUB", 
+        "ranks": "IQ-city index (0 to 120), December 2030",
+    }  # fmt: skip
+    assert expected[name] in words
+    assert len(svg(picture, name)) < 400_000
+
+
+@pytest.mark.parametrize("name", list(plots.FIGURES))
+def test_names_are_text_never_code_or_formulas(odd, name):
+    text = svg(plots.FIGURES[name](odd), name)
+    assert "<script" not in text and "http" not in text
+
+
+def test_hostile_names_are_shown_as_they_are(odd):
+    for picture in (plots.ranks(odd), plots.heatmap(odd), plots.technologies(odd), plots.effects(odd)):
+        assert any(line.startswith("<script>alert") for line in texts(picture))
+    assert HOSTILE.replace("('x')", "") in texts(plots.heatmap(odd))
+
+
+def test_a_run_in_which_nothing_happens_still_has_pictures(still):
+    assert plots.applicable(still) == ["programme", "technologies", "map", "guides", "heatmap", "divide", "ranks"]
+    for name in plots.applicable(still):
+        assert svg(plots.FIGURES[name](still), name).startswith("<svg")
+    for name in ("grp", "spending"):
+        with pytest.raises(ValueError, match="scenario"):
+            plots.FIGURES[name](still)
+
+
+def drawn_texts(axes):
+    ticks = [tick.label1 for axis in (axes.xaxis, axes.yaxis) for tick in axis._update_ticks()] if axes.axison else []
+    return [text for text in [*axes.texts, *ticks, axes._left_title] if text.get_visible()]
+
+
+@pytest.mark.parametrize(
+    "name", ["programme", "technologies", "map", "effects", "ranks", "spending", "heatmap", "guides"]
+)
+def test_names_do_not_touch(perm, name):
+    """No two texts of one picture overlap, but for those that are turned."""
+    picture = plots.FIGURES[name](perm)
+    picture.draw_without_rendering()
+    shown = [text for axes in picture.axes for text in drawn_texts(axes) if text.get_text() and not text.get_rotation()]
+    boxes = [Text.get_window_extent(text).padded(-1.5) for text in shown]
+    inside = picture.bbox
+    for at, box in enumerate(boxes):
+        words = shown[at].get_text()
+        assert box.x0 >= inside.x0 - 1 and box.x1 <= inside.x1 + 1, f"{words!r} is cut off"
+        touched = [shown[other].get_text() for other in range(at) if box.overlaps(boxes[other])]
+        assert not touched, f"{words!r} touches {touched}"
+
+
+def test_programme_draws_the_quantiles(perm):
+    picture = plots.programme(perm, arms=False)
+    line = picture.axes[0].lines[0]
+    values = findings.one(perm.baseline, 0)
+    assert line.get_ydata() == pytest.approx(np.median(values, axis=0))
+    assert line.get_xdata()[0] == 2018.25 - 0.25 + 90 / 365
+
+
+def test_map_shows_focus_places_at_their_coordinates(perm):
+    picture = plots.map(perm, ["2018-04", "2030-12"])
+    assert [axes._left_title.get_text() for axes in picture.axes[:2]] == ["April 2018", "December 2030"]
+    points = np.vstack([np.asarray(dots.get_offsets()) for dots in picture.axes[0].collections])
+    places = perm.scenario.places
+    inside = [at for at, region in enumerate(places.region) if perm.scenario.regions.id[region] == "RU-PER"]
+    expected = np.column_stack([places.longitude, places.latitude])[inside]
+    assert np.array(sorted(points.tolist())) == pytest.approx(np.array(sorted(expected.tolist())))
+    width, height = np.diff(picture.axes[0].get_xlim()), np.diff(picture.axes[0].get_ylim())
+    box = picture.axes[0].get_window_extent()
+    middle = np.radians(np.mean(picture.axes[0].get_ylim()))
+    picture.draw_without_rendering()
+    box = picture.axes[0].get_window_extent()
+    assert (box.width / width) / (box.height / height) == pytest.approx(np.cos(middle), rel=1e-6)
+
+
+def test_tree_has_no_circle_and_shows_chances(perm):
+    tree = plots._tree(perm.baseline, 0)
+    assert tree
+    above = {adopter: guide for adopter, guide, _, _ in tree}
+    for place in above:
+        seen = [place]
+        while seen[-1] in above:
+            seen.append(above[seen[-1]])
+            assert len(seen) == len(set(seen))
+    assert all(0 < chance <= 1 for *_, chance in tree)
+
+
+def test_spending_adds_up(perm):
+    heights = sum(patch.get_height() for patch in plots.spending(perm).axes[0].patches)
+    assert heights == pytest.approx(findings.flow(perm.baseline, *findings.TIERS).mean(axis=0).sum())
+
+
+def test_split_is_shown_with_its_shares(perm):
+    words = texts(plots.grp(perm, {"coefficients": 0.5, "luck": 0.3, "together": 0.2}))
+    assert {"coefficients 50 %", "luck 30 %", "together 20 %"} <= set(words)
+
+
+def test_plot_offers_every_picture_and_nothing_else(still):
+    plot = plots.Plot(still)
+    assert set(plots.FIGURES) <= set(dir(plot))
+    assert isinstance(plot.programme(), Figure) and plot.programme() is not plot.programme()
+    assert plot.programme()._repr_svg_().startswith("<?xml")
+    with pytest.raises(AttributeError, match="programme"):
+        _ = plot.piechart
+
+
+def test_figures_are_written_and_the_same_each_time(still, tmp_path):
+    paths = plots.save_figures(still, tmp_path / "one")
+    again = plots.save_figures(still, tmp_path / "two")
+    names = {path.name for path in paths}
+    assert {"programme.svg", "programme.png", "ranks.svg"} <= names and "ranks.png" not in names
+    for one, two in zip(paths, again, strict=True):
+        if one.suffix == ".svg":
+            assert one.read_bytes() == two.read_bytes()
+            ElementTree.parse(one)
+        else:
+            assert one.read_bytes().startswith(b"\x89PNG")
+
+
+def test_style_of_the_caller_stays(still):
+    before = dict(mpl.rcParams)
+    plots.programme(still)
+    assert dict(mpl.rcParams) == before
+
+
+def test_no_picture_needs_pyplot():
+    script = "import sys, sim.plots, sim.report; print('matplotlib.pyplot' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from build import build, linear_fit
+
+import sim
+from sim import findings, report
+from sim.results import run
+
+HOSTILE = "<script>alert('x')</script> & \"more\""
+RATES = {"slow": 0.02, "right": 0.25, "fast": 5.0}
+
+
+def spreading(rate: float, replicates: int = 30, **settings):
+    """Twenty places that take up one thing at a rate; two years before the target's date."""
+    target = {"technology": "k", "date": "2022-01", "count": [7, 9], "source": "a source"}
+    plan = {"technology": "k", "date": "2024-01", "share": [1.0, 1.0], "kind": "plan"}
+    scenario = build(
+        places=20, technologies=[{"id": "k", "name": "Thing"}], diffusion={"external": rate},
+        targets={"seen": target, "meant": plan}, **settings,
+    )  # fmt: skip
+    return run(scenario, replicates=replicates, seed=4)
+
+
+@pytest.fixture(scope="module")
+def perm():
+    return run(sim.load("perm-krai"), replicates=6, policy=["no-mandate", "data-protection"])
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    scenario = build(
+        [{"id": "a", "name": HOSTILE}, {"id": "b", "name": HOSTILE}], [{"id": "k", "name": HOSTILE, "basis": HOSTILE}],
+        [{"id": "r", "name": HOSTILE}], [("a", "k")], title=HOSTILE, description=HOSTILE + " https://example.org/x",
+        currency="<b>", diffusion={"peers": 1.0}, finance={"cost_level": 1.0}, fit=linear_fit(),
+        targets={"seen": {"technology": "k", "date": "2022-01", "count": [1, 2], "source": HOSTILE, "note": HOSTILE}},
+        policies={"stop": {"title": HOSTILE, "description": HOSTILE, "diffusion": {"peers": 0.0}}},
+    )  # fmt: skip
+    return run(scenario, replicates=3)
+
+
+class Page(HTMLParser):
+    """Tags that stay open, elements, and whatever could be fetched."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.fetched: list[str] = []
+        self.anchors: list[str] = []
+        self.ids: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append(tag)
+        if tag not in ("meta", "br", "link", "img", "input"):
+            self.open.append(tag)
+        for name, value in attributes:
+            if name in ("src", "data", "action", "srcset", "poster") or (name.endswith("href") and value[:1] != "#"):
+                self.fetched.append(f"{tag} {name}={value}")
+            if name.endswith("href"):
+                self.anchors.append(value[1:])
+            if name == "id":
+                self.ids.append(value)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("which", ["perm", "hostile"])
+def test_page_is_whole_and_fetches_nothing(which, request):
+    text = report.page(request.getfixturevalue(which), "uptake run x <y>")
+    page = Page(text)
+    assert page.open == [] and page.fetched == []
+    assert not {"script", "img", "link", "iframe", "object", "embed", "b>"} & set(page.seen)
+    assert "http" not in text.replace("http-equiv", "") and "@import" not in text and "url(h" not in text
+    assert set(page.anchors) <= set(page.ids) and len(page.ids) == len(set(page.ids))
+
+
+def test_everything_from_data_is_escaped_and_there(hostile):
+    text = report.page(hostile)
+    assert "<script" not in text and "alert(" in text
+    assert html.escape(HOSTILE, quote=False).replace("'", "&#39;").replace('"', "&#34;") in text
+
+
+def test_page_has_every_part(perm, tmp_path):
+    report.write_report(perm, tmp_path / "report.html", "uptake run perm-krai")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert text.count("<svg") == len(report.TITLES)
+    assert text.count("replicates, seed 1") >= len(report.TITLES)
+    for words in (
+        "attribution, not evidence",
+        "onditional projection",
+        "uncertainty about the world",
+        "uptake run perm-krai",
+    ):
+        assert words in text
+    for mark in perm.scenario.inputs.values():
+        assert mark in text
+    for row in report.grounds(perm):
+        assert f">{row.key}<" in text
+    assert text == report.page(perm, "uptake run perm-krai")
+
+
+def test_every_parameter_is_among_the_grounds_with_its_value(perm):
+    rows = {row.key: row for row in report.grounds(perm)}
+    assert rows["platform.cost_cut"].assumed and not rows["finance.reference_population"].assumed
+    for key, values in perm.scenario.parameter_fit.draws.items():
+        assert "of draws" in rows[key].value and values.min() <= np.median(values)
+        assert rows[key].basis.startswith("drawn")
+    assert rows["finance.cost_level"].value == "5.15"
+    assert rows["network.neighbours"].value == "12" and rows["sanctions.from"].value == "none"
+    assert "mandates.0.rate" in rows
+    changed = run(perm.scenario.override({"platform.cost_cut": 0.123}), replicates=1, policy=None)
+    assert {row.key: row for row in report.grounds(changed)}["platform.cost_cut"].value == "0.123"
+
+
+@pytest.mark.parametrize("pace", RATES)
+def test_the_observation_is_said_to_lie_where_it_lies(pace):
+    results = spreading(RATES[pace])
+    verdict = next(v for v in findings.verdicts(results) if v.name == "seen")
+    expected = {
+        "slow": "lies above this band: the model is too slow",
+        "right": "lies inside this band.",
+        "fast": "lies below this band: the model is too fast",
+    }
+    said = [words for words in expected.values() if any(words in line for line in report.answer(results))]
+    assert said == [expected[pace]]
+    at = results.measure("k")[:, results.scenario.step_of("2022-01")] * 20
+    assert (np.quantile(at, 0.95) < 7, np.quantile(at, 0.05) > 9) == (pace == "slow", pace == "fast")
+    assert verdict.mean == pytest.approx(at.mean() / 20)
+
+
+@pytest.mark.parametrize(("pace", "chance"), [("slow", "0 % of replicates"), ("fast", "100 % of replicates")])
+def test_the_chance_of_the_plan_is_counted(pace, chance):
+    plan = next(line for line in report.answer(spreading(RATES[pace])) if line.startswith("Planned was all 20"))
+    assert f"; {chance} reach it." in plan
+
+
+def test_no_policy_is_said_to_change_what_it_does_not():
+    results = spreading(0.2, policies={"same": {"title": "Same"}})
+    line = next(line for line in report.answer(results) if line.startswith("Coverage"))
+    assert "1 cannot be told from the baseline (“Same”)" in line and "raise" not in line and "lower" not in line
+
+
+@pytest.mark.parametrize(("rate", "verb"), [(0.5, "1 raises it"), (0.02, "1 lowers it")])
+def test_a_policy_is_said_to_do_what_it_does(rate, verb):
+    results = spreading(0.2, end="2024-01", policies={"other": {"diffusion": {"external": rate}}})
+    lines = [
+        line for line in report.answer(results) if re.match("Coverage|Thing in January", line) and "of 1 policy" in line
+    ]
+    assert len(lines) == 2 and all(verb in line and "“other”" in line for line in lines)
+    effect = findings.effects(results)["coverage"][0]
+    assert report._points(effect.mean) in lines[1]
+
+
+def test_half_is_dated_by_the_replicates():
+    results = spreading(0.25)
+    values = results.measure("k")
+    line = report.answer(results)[0]
+    when = np.sort((values >= 0.5 - 1e-12).argmax(axis=1))[(len(values) - 1) // 2]
+    assert findings.month(results.scenario, int(when)) in line
+    assert "has it at some time" not in line
+    slow = report.answer(spreading(0.005))[0]
+    assert re.search(
+        r"Half of the municipalities have it at some time in (0|\d+|less than 1) ?%? ?%? of replicates", slow
+    )
+
+
+def test_what_was_fitted_to_is_no_test(perm):
+    judged = [line for line in report.answer(perm) if line.startswith("Observed was 22 to 23")]
+    fitted = perm.scenario.parameter_fit is not None and perm.scenario.parameters.draws == "draws"
+    assert len(judged) == 1 and ("so it tests nothing" in judged[0]) == fitted
+    assert not any("tests nothing" in line for line in report.answer(spreading(0.2)))
+
+
+def test_slack_money_is_said_to_be_slack(perm):
+    assert any(line.startswith("Money is slack") for line in report.answer(spreading(0.2)))
+    paid = next(line for line in report.answer(perm) if line.startswith("Public money paid"))
+    assert report.figure(float(findings.public_money(perm.baseline).mean())) in paid
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.0, "0 %"), (0.001, "less than 1 %"), (0.5, "50 %"), (0.9999, "more than 99 %"), (1.0, "100 %")],
+)
+def test_nothing_rounds_to_never_or_always(share, words):
+    assert report.percent(share) == words
+
+
+def test_summary_for_a_notebook(hostile):
+    text = report.summary_html(hostile)
+    assert text.startswith("<div>") and text.count("<svg") == 1 and "<script" not in text
+    assert Page(text).fetched == []
