@@ -19,6 +19,8 @@ from sim.scenario import Scenario
 from sim.state import FIELDS, State, Structure, mandates, parameters, structure, workspace
 
 LARGEST_CHUNK = 256
+LARGEST_ROOM = 4_000_000
+"""Events for which a chunk makes room at once, unless one row may have more; room that stays empty costs nothing."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def _chunk(shared: Structure, rows: Rows, seed: int) -> Batch:
     """Run a chunk of rows on this thread, with lists of events that grow when they must."""
     count, kinds, areas, _, years = shared.shape
     paid = bool((rows.parameters["cost_level"] > 0).any())
-    state = workspace(shared, paid, count * kinds * min(len(rows) + 1, 8))
+    state = workspace(shared, paid, min(count * kinds * (len(rows) + 1), max(count * kinds * 2, LARGEST_ROOM)))
     ends = np.zeros((len(rows), 2), np.int64)
     tables = np.zeros((len(rows), areas, years, state.table.shape[-1]))
     ledgers = np.zeros((len(rows), areas + 1, years, state.ledger.shape[-1]), np.int64)
@@ -173,9 +175,9 @@ def _chunk(shared: Structure, rows: Rows, seed: int) -> Batch:
         grow(shared, state)
     events, outages = int(ends[-1, 0]), int(ends[-1, 1])
     return Batch(
-        state.events[:events].copy(),
-        state.payments[: events if paid else 0].copy(),
-        state.outages[:outages].copy(),
+        state.events[:events],
+        state.payments[: events if paid else 0],
+        state.outages[:outages],
         ends,
         tables,
         ledgers,
@@ -193,13 +195,18 @@ def _joined(chunks: Sequence[Batch]) -> Batch:
         return chunks[0]
     offsets = np.cumsum([[0, 0]] + [chunk.ends[-1] for chunk in chunks[:-1]], axis=0)
     return Batch(
-        np.concatenate([chunk.events for chunk in chunks]),
-        np.concatenate([chunk.payments for chunk in chunks]),
-        np.concatenate([chunk.outages for chunk in chunks]),
+        _end_to_end([chunk.events for chunk in chunks]),
+        _end_to_end([chunk.payments for chunk in chunks]),
+        _end_to_end([chunk.outages for chunk in chunks]),
         np.concatenate([chunk.ends + offset for chunk, offset in zip(chunks, offsets, strict=True)]),
         np.concatenate([chunk.tables for chunk in chunks]),
         np.concatenate([chunk.ledgers for chunk in chunks]),
     )
+
+
+def _end_to_end(lists: Sequence[np.ndarray]) -> np.ndarray:
+    """One list of records from many: as bytes, since NumPy copies records with gaps one field at a time."""
+    return np.concatenate([records.view(np.uint8) for records in lists]).view(lists[0].dtype)
 
 
 class Simulation:
