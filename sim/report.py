@@ -455,8 +455,11 @@ def grounds(results: Results) -> list[Ground]:
             told, basis = value if isinstance(value, str) else _shown(value), row.basis
             if key in draws:
                 low, high = np.quantile(draws[key], (0.05, 0.95))
-                told, basis = f"{figure(low)} to {figure(high)} (90 % of draws)", "drawn: fitted to the targets"
-            plausible = "" if row.low is None else f"{row.low:g} to {row.high:g}"
+                told, basis = (
+                    f"{figure(low)} to {figure(high)} (90 % of draws)",
+                    f"drawn by the fit to the targets; before it: {row.basis}",
+                )
+            plausible = "" if row.low is None else f"{_number(row.low)} to {_number(row.high or 0.0)}"
             found.append(Ground(key, row.meaning, told, row.unit, plausible, basis, ASSUMED in basis))
     return found
 
@@ -473,7 +476,12 @@ def _values(scenario: Scenario, key: str) -> list[tuple[str, Any]]:
 def _shown(value: Any) -> str:
     if value is None:
         return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return _number(value) if isinstance(value, float) else str(value)
+
+
+def _number(value: float) -> str:
+    """A number as somebody would write it, without exponent."""
+    return str(np.format_float_positional(value, trim="-"))
 
 
 def technology_rows(scenario: Scenario) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ def _differs(values: np.ndarray) -> bool:
 def variance_split(
     results: Results,
     measures: Mapping[str, Callable[[Arm], np.ndarray]],
-    most: int = 200,
+    most: int = 100,
     threads: int | None = None,
 ) -> dict[str, Split]:
     """The variance of each measure (of an arm, to float64[replicates]) in the baseline, by what varies.

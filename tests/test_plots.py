@@ -64,7 +64,7 @@ def test_every_picture_of_a_real_run_is_whole_and_names_its_values(perm, name):
     expected = {
         "programme": "observed: 22 to 23 of 43, January 2023", "technologies": "CarPlace smart parking complex",
         "map": "Perm", "guides": "Leading guides", "effects": "No mandate", "heatmap": "Kungursky",
-        "divide": "worst off tenth", "grp": "conditional projection", "spending": "million RUB", 
+        "divide": "worst off tenth", "grp": "conditional projection", "spending": "million RUB",
         "ranks": "IQ-city index (0 to 120), December 2030",
     }  # fmt: skip
     assert expected[name] in words

@@ -119,6 +119,7 @@ def test_every_parameter_is_among_the_grounds_with_its_value(perm):
     for key, values in perm.scenario.parameter_fit.draws.items():
         assert "of draws" in rows[key].value and values.min() <= np.median(values)
         assert rows[key].basis.startswith("drawn")
+    assert rows["diffusion.leaders"].assumed and rows["finance.own_share"].plausible == "0.00005 to 0.0006"
     assert rows["finance.cost_level"].value == "5.15"
     assert rows["network.neighbours"].value == "12" and rows["sanctions.from"].value == "none"
     assert "mandates.0.rate" in rows
