@@ -14,6 +14,10 @@ import click
 from sim.cli import SOME_FAILED, announce_compilation, load_scenario, say
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.compare import Comparison
+    from sim.seek import Answer, LeadersAnswer, TargetAnswer
     from sim.studies import Study
     from sim.sweeps import Sweep
 
@@ -181,3 +185,167 @@ def _sweep_json(found: Sweep) -> str:
     told = {name: json.loads(table.to_json(orient="records")) for name, table in found.tables().items()}
     head = {"folder": str(found.folder), "runs": len(found.study), "failed": len(found.faults)}
     return json.dumps({**head, **told}, ensure_ascii=False)
+
+
+# Seek
+
+
+@click.command()
+@click.argument("source", metavar="SCENARIO")
+@click.argument("keys", nargs=-1, metavar="[KEY[=low:high]]... [KEY=VALUE]...")
+@click.option("--target", metavar="CONDITION", help="Such as 'programme >= 1 at 2024-01'.")
+@click.option("--probability", type=float, default=0.9, show_default=True, help="How surely the target is reached.")
+@click.option("--leaders", type=click.IntRange(1), metavar="N", help="How many further places to equip.")
+@click.option("--at", metavar="DATE", help="When they are equipped [default: they start with it].")
+@click.option("--replicates", type=click.IntRange(2), help="Replicates of each trial.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads [default: all cores].")
+@click.option("--json", "machine", is_flag=True, help="Print the answer as JSON.")
+def seek_command(
+    source: str,
+    keys: tuple[str, ...],
+    target: str | None,
+    probability: float,
+    leaders: int | None,
+    at: str | None,
+    replicates: int | None,
+    threads: int | None,
+    machine: bool,
+) -> None:
+    """Find the smallest change of KEYs that reaches a target in SCENARIO, or which places to equip first."""
+    if (target is None) == (leaders is None):
+        raise click.UsageError("Give either --target or --leaders.")
+    factors, fixed, _ = varied_and_fixed(keys)
+    if at is not None and target is not None:
+        raise click.UsageError("--at goes with --leaders; a target has its date in it: 'coverage >= 0.5 at 2026-01'.")
+    if factors and leaders is not None:
+        raise click.UsageError("--leaders takes no ranges.")
+    scenario = load_scenario(source, fixed)
+    announce_compilation()
+    from sim import seek
+
+    chosen = {"replicates": replicates} if replicates else {}
+    if target is not None:
+        answer = seek.seek_target(scenario, target, factors, probability, threads=threads, progress=say, **chosen)
+        click.echo(_target_json(answer) if machine else _target_told(answer))
+        return
+    found = seek.seek_leaders(scenario, leaders or 1, at, threads=threads, progress=say, **chosen)
+    if machine:
+        tables = {"chosen": found.chosen, "orders": found.orders}
+        told = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+        click.echo(json.dumps({"measure": found.measure, **told}, ensure_ascii=False))
+        return
+    click.echo(_leaders_told(found))
+
+
+def _target_told(found: TargetAnswer) -> str:
+    """The answer in sentences."""
+    text, wanted = found.target.text, f"{found.wanted:g}"
+    lines = [f"As it is, {text!r} is reached with probability {found.as_it_is:.2f} ({found.replicates} replicates)."]
+    already = found.as_it_is >= found.wanted
+    for answer in found.answers:
+        values = ", ".join(f"{key} {_lever(answer, key, found.base)}" for key in answer.levers)
+        chance = f"{answer.probability:.2f} ({answer.probability_low:.2f} to {answer.probability_high:.2f})"
+        if answer.found:
+            verb = "It is still reached" if already else "It is reached"
+            lines.append(f"{verb} with probability {wanted} at {values}.")
+        elif already:
+            lines.append(f"It is reached with {wanted} everywhere in the range; lowest at {values}: {chance}.")
+        else:
+            lines.append(f"Nothing in the range reaches {wanted}; nearest at {values}: {chance}.")
+    return "\n".join(lines)
+
+
+def _lever(answer: Answer, key: str, base: dict[str, float]) -> str:
+    """A lever's value with its interval, and where the scenario has it."""
+    if not answer.found:
+        return f"{answer.values[key]:.4g} (scenario: {base[key]:g})"
+    ends = [end[key] for end in (answer.low, answer.high)]
+    known = sorted(end for end in ends if end is not None)
+    told = " to ".join([*(f"{end:.4g}" for end in known), *["beyond the range"] * ends.count(None)])
+    return f"{answer.values[key]:.4g} (95 % interval {told}; scenario: {base[key]:g})"
+
+
+def _target_json(found: TargetAnswer) -> str:
+    head = {"target": found.target.text, "probability": found.wanted, "as_it_is": found.as_it_is, "base": found.base}
+    answers = [answer.plain() for answer in found.answers]
+    return json.dumps({**head, "replicates": found.replicates, "seed": found.seed, "answers": answers})
+
+
+def _leaders_told(found: LeadersAnswer) -> str:
+    """The places in order, and how the search compares with simpler orders."""
+    lines = [f"Further {found.measure}, percentage points (95 % interval), on fresh replicates:"]
+    for row in found.chosen.to_dict("records"):
+        interval = f"{100 * row['low']:+.2f} to {100 * row['high']:+.2f}"
+        lines.append(f"{row['order']:3d}. {100 * row['gain']:+6.2f}  ({interval})  {row['name']}")
+    lines.append("All together, by")
+    for row in found.orders.to_dict("records"):
+        behind = f"; the search is ahead by {100 * row['behind']:+.2f} "
+        behind += f"({100 * row['behind_low']:+.2f} to {100 * row['behind_high']:+.2f})"
+        lines.append(f"{row['order']:>12} {100 * row['gain']:+6.2f}{behind if row['order'] != 'search' else ''}")
+    return "\n".join(lines)
+
+
+# Compare
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...")
+@click.option("--baseline", metavar="DIR", help="Against which run [default: the first].")
+@click.option("--measure", "measures", multiple=True, metavar="NAME", help="A measure; may be given several times.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for tables and picture.")
+@click.option("--json", "machine", is_flag=True, help="Print the tables as JSON.")
+def compare_command(
+    folders: tuple[str, ...], baseline: str | None, measures: tuple[str, ...], output: Path | None, machine: bool
+) -> None:
+    """Put results folders side by side: differences with intervals that hold for all at once, and cost of a point."""
+    from sim.compare import compare_folders
+
+    found = compare_folders(folders, baseline, measures or None)
+    table, costs = found.table(), found.cost_effectiveness()
+    if output is not None:
+        _write_comparison(found, output)
+    if machine:
+        told = {name: json.loads(part.to_json(orient="records")) for name, part in (("table", table), ("costs", costs))}
+        click.echo(json.dumps({"baseline": found.base.name, **told}, ensure_ascii=False))
+        return
+    click.echo(_comparison_told(found, table, costs))
+
+
+def _write_comparison(found: Comparison, folder: Path) -> None:
+    """Tables and picture into a folder that is new or holds an earlier comparison."""
+    from sim.compare import comparison_figure
+    from sim.drawing import svg
+    from sim.folder import write_csv, write_text
+    from sim.tables import InputError, Problem
+
+    names = {"comparison.csv", "costs.csv", "comparison.svg", "comparison.png"}
+    if folder.exists() and {path.name for path in folder.iterdir()} - names:
+        message = "this exists and is not a comparison"
+        raise InputError(Problem(str(folder), 0, "output", message, "another folder with -o"))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(found.table(), folder / "comparison.csv")
+    write_csv(found.cost_effectiveness(), folder / "costs.csv")
+    picture = comparison_figure(found)
+    write_text(folder / "comparison.svg", svg(picture, "comparison", alone=True))
+    picture.savefig(folder / "comparison.png", dpi=150, metadata={"Software": None})
+    say(f"Tables and picture: {folder}")
+
+
+def _comparison_told(found: Comparison, table: pd.DataFrame, costs: pd.DataFrame) -> str:
+    """The differences at the last date, in lines."""
+    date = found.columns[-1][1]
+    lines = [
+        f"Differences from {found.base.name} at {date}; intervals hold for all {len(found.entries)} at once (95 %)"
+    ]
+    for measure in dict.fromkeys(name for name, when in found.columns if when == date):
+        chosen = table[(table["measure"] == measure) & (table["date"] == date)].to_dict("records")
+        lines += ["", f"{measure} (there {chosen[0]['baseline']:.4g})"]
+        lines += [
+            f"{row['difference']:+12.4g}  ({row['low']:+.4g} to {row['high']:+.4g})  {row['name']}"
+            + ("" if row["paired"] else "  [not paired: other seed]")
+            for row in chosen
+        ]
+    priced = costs[(costs["date"] == date) & costs["per_point"].notna()].to_dict("records")
+    lines += ["", f"millions {found.currency} for each further point of coverage"] if priced else []
+    lines += [f"{row['per_point']:12.4g}  ({row['low']:.4g} to {row['high']:.4g})  {row['name']}" for row in priced]
+    return "\n".join(lines)
