@@ -132,17 +132,18 @@ def execute(
 ) -> Batch:
     """Run all rows; `progress` is told the number of rows done. The result does not depend on `threads`."""
     threads = max(1, min(threads or os.cpu_count() or 1, len(rows)))
+    paid = bool((rows.parameters["cost_level"] > 0).any())
     size = max(1, min(LARGEST_CHUNK, -(-len(rows) // (threads * 4))))
     bounds = [(first, min(first + size, len(rows))) for first in range(0, len(rows), size)]
     if threads == 1:
         chunks = []
         for first, last in bounds:
-            chunks.append(_chunk(shared, rows.part(first, last), seed))
+            chunks.append(_chunk(shared, rows.part(first, last), seed, paid))
             if progress:
                 progress(last - first)
         return _joined(chunks)
     with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(_chunk, shared, rows.part(first, last), seed) for first, last in bounds]
+        futures = [pool.submit(_chunk, shared, rows.part(first, last), seed, paid) for first, last in bounds]
         for future, (first, last) in zip(futures, bounds, strict=True):
             future.result()
             if progress:
@@ -150,10 +151,9 @@ def execute(
     return _joined([future.result() for future in futures])
 
 
-def _chunk(shared: Structure, rows: Rows, seed: int) -> Batch:
+def _chunk(shared: Structure, rows: Rows, seed: int, paid: bool) -> Batch:
     """Run a chunk of rows on this thread, with lists of events that grow when they must."""
     count, kinds, areas, _, years = shared.shape
-    paid = bool((rows.parameters["cost_level"] > 0).any())
     state = workspace(shared, paid, min(count * kinds * (len(rows) + 1), max(count * kinds * 2, LARGEST_ROOM)))
     ends = np.zeros((len(rows), 2), np.int64)
     tables = np.zeros((len(rows), areas, years, state.table.shape[-1]))

@@ -74,6 +74,7 @@ from sim.state import (
 NOBODY = -1
 OPEN, OPENING = 1, 2
 DISTRUST_YEARS = 2.0
+HIGHEST_RATE = 1e30
 ALL, ANNOUNCED, REST = 0, 1, 2
 
 
@@ -256,7 +257,7 @@ def rate(shared, row, state, k, i):
     if not ready(shared, state, k, i):
         return 0.0
     cell, place = cells(state)[k, i], places(shared)[i]
-    return shared.step * rules.hazard(
+    hazard = rules.hazard(
         multiplier(shared, row, state, k, i),
         rules.external_rate(row.external, row.leader_factor, place.leader),
         row.peers,
@@ -266,6 +267,8 @@ def rate(shared, row, state, k, i):
         row.platform_rate,
         plates(state)[k, place.region].platform,
     )
+    # beyond 32-bit numbers a rate would be infinite, and without supply not a number
+    return min(shared.step * hazard, HIGHEST_RATE)
 
 
 @compiled

@@ -150,7 +150,8 @@ def strongest(listeners, candidates, reach, position, mass, rank, decay, chosen,
 def _channel(n: int, groups: list, gravity: tuple, explicit: tuple) -> Channel:
     """Sparse rows from groups of (listeners, candidates), row-normalised, with explicit links taking their share."""
     position, mass, rank, decay, neighbours = gravity
-    reach = mass ** (2.0 / decay) if decay > 0 else np.full(len(mass), math.inf)
+    with np.errstate(over="ignore"):  # an infinite reach rejects nobody, which is right
+        reach = mass ** (2.0 / decay) if decay > 0 else np.full(len(mass), math.inf)
     sources, targets, weights = [], [], []
     for listeners, candidates in groups:
         width = min(neighbours, len(candidates))
@@ -168,11 +169,16 @@ def _channel(n: int, groups: list, gravity: tuple, explicit: tuple) -> Channel:
     source = np.concatenate([*sources, np.empty(0, np.int32)])
     target = np.concatenate([*targets, np.empty(0, np.int64)])
     share = np.concatenate([*weights, np.empty(0)])
-    return sparse_rows(n, *_with_explicit(n, source, target, share, explicit))
+    return sparse_rows(n, *_with_explicit(n, source, target, share, explicit, rank))
 
 
 def _with_explicit(
-    n: int, source: np.ndarray, target: np.ndarray, share: np.ndarray, explicit: tuple[np.ndarray, ...]
+    n: int,
+    source: np.ndarray,
+    target: np.ndarray,
+    share: np.ndarray,
+    explicit: tuple[np.ndarray, ...],
+    rank: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Links of the table take the share they name; the gravity weights of the row share the rest."""
     given_source, given_target, given = explicit
@@ -184,7 +190,11 @@ def _with_explicit(
     rest = 1.0 - np.bincount(given_target, weights=given, minlength=n)
     total = np.bincount(target, weights=share, minlength=n)
     share = share * rest[target] / total[target]
-    return np.r_[source, given_source], np.r_[target, given_target], np.r_[share, given]
+    source, target = np.r_[source, given_source], np.r_[target, given_target]
+    share = np.r_[share, given]
+    # rows are strongest first, whatever the order of the table, since guides are drawn along them
+    order = np.lexsort((rank[source], -share, target))
+    return source[order], target[order], share[order]
 
 
 def sparse_rows(n: int, source: np.ndarray, target: np.ndarray, share: np.ndarray) -> Channel:

@@ -131,7 +131,7 @@ _STATE = ("cells", "remaining", "rates", "stale", "wants", "lines", "starts", "e
 SHARED_RECORD = _record(**dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L)
 STATE_RECORD = _record(
     **dict.fromkeys((*_STATE, *_DIMENSIONS), _U),
-    **dict.fromkeys(("event_room", "outage_room", "queue_room", "paid"), _U),
+    **dict.fromkeys(("event_room", "outage_room", "queue_room", "spare_room", "paid"), _U),
     **dict.fromkeys(("event_count", "outage_count", "waiting", "queued", "federal", "federal_inflow"), _L),
 )
 
@@ -168,7 +168,7 @@ plates = column("plates", PLATE, "kinds", "regions_count")
 table = column("table", np.float64, "regions_count", "years_count", len(ECONOMY))
 ledger = column("ledger", np.int64, "budgets_count", "years_count", len(FLOWS))
 queue_of = column("queue", QUEUE, "queue_room")
-spare = column("spare", QUEUE, "queue_room")
+spare = column("spare", QUEUE, "spare_room")
 events = column("events", EVENT, "event_room")
 payments = column("payments", PAYMENT, "event_room")
 outages = column("outages", OUTAGE, "outage_room")
@@ -421,7 +421,7 @@ def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
         table=np.zeros((areas, years, len(ECONOMY))),
         ledger=np.zeros((areas + 1, years, len(FLOWS)), np.int64),
         queue=np.zeros(waiting, QUEUE),
-        spare=np.zeros(waiting, QUEUE),
+        spare=np.zeros(waiting + 1, QUEUE),
         events=np.empty(events_room, EVENT),
         payments=np.empty(events_room if paid else 0, PAYMENT),
         outages=np.empty(2 * count + 1024, OUTAGE),
@@ -430,5 +430,5 @@ def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
     _address(state, state.record)
     _measure(state.record, shared.shape)
     state.record["event_room"], state.record["outage_room"] = len(state.events), len(state.outages)
-    state.record["queue_room"], state.record["paid"] = waiting, paid
+    state.record["queue_room"], state.record["spare_room"], state.record["paid"] = waiting, waiting + 1, paid
     return state

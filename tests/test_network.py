@@ -208,7 +208,6 @@ def test_canonical_order_keeps_regions_together_and_forgets_the_tables() -> None
     np.testing.assert_array_equal(net.regions, other.regions[::-1, ::-1])
 
 
-@pytest.mark.xfail(strict=True, reason="the reach of heavy places overflows with a warning where decay is slight")
 def test_a_slight_decay_with_distance_is_no_reason_to_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

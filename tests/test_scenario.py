@@ -414,19 +414,6 @@ def test_importing_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_loading_and_overriding_are_quick(small: Scenario) -> None:
-    def best(action, tries: int = 5) -> float:
-        times = []
-        for _ in range(tries):
-            begin = time.perf_counter()
-            action()
-            times.append(time.perf_counter() - begin)
-        return min(times)
-
-    assert best(lambda: load("perm-krai")) < 0.06
-    assert best(lambda: small.override({"diffusion.peers": 0.4}), 20) < 0.001
-
-
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 
 
