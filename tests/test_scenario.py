@@ -485,7 +485,7 @@ def test_endless_input_is_refused_in_seconds(folder: Path, part: str) -> None:
     begin = time.perf_counter()
     with pytest.raises(InputError) as caught:
         load(path)
-    assert time.perf_counter() - begin < 10
+    assert time.perf_counter() - begin < 60
     assert len(caught.value.problems) < 100
 
 
