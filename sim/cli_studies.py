@@ -223,12 +223,13 @@ def seek_command(
     announce_compilation()
     from sim import seek
 
-    chosen = {"replicates": replicates} if replicates else {}
     if target is not None:
-        answer = seek.seek_target(scenario, target, factors, probability, threads=threads, progress=say, **chosen)
+        count = replicates or seek.REPLICATES_TARGET
+        answer = seek.seek_target(scenario, target, factors, probability, count, threads=threads, progress=say)
         click.echo(_target_json(answer) if machine else _target_told(answer))
         return
-    found = seek.seek_leaders(scenario, leaders or 1, at, threads=threads, progress=say, **chosen)
+    count = replicates or seek.REPLICATES_LEADERS
+    found = seek.seek_leaders(scenario, leaders or 1, at, replicates=count, threads=threads, progress=say)
     if machine:
         tables = {"chosen": found.chosen, "orders": found.orders}
         told = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}

@@ -92,7 +92,7 @@ class Answer:
 
     Where the scenario itself reaches it: where it ceases to be. `values` by lever, with `low` and `high` (95 % over
     resampled replicates; None: beyond the range); `probability` there with its Wilson interval. Where nothing is
-    `found` on the path, the values are those of the highest probability (or lowest, where the scenario reaches the target).
+    `found` on the path, the values are those of the highest probability (lowest, where the scenario reaches it).
     """
 
     levers: tuple[str, ...]
