@@ -184,6 +184,24 @@ def adoption(
     click.echo(result if machine else in_words(fitted))
 
 
+@calibrate.command()
+@click.argument("wanted", nargs=-1, metavar="[ID]...")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the page to this file.")
+@click.option("--json", "machine", is_flag=True, help="Print JSON instead of a page (Markdown).")
+def claims(wanted: tuple[str, ...], *, output: Path | None, machine: bool) -> None:
+    """Compare each checkable sentence of both papers with data and model; ID such as K19 or Z12: only those."""
+    from calibration.claims import Evidence, as_json, page
+    from calibration.claims import claims as compare
+    from calibration.grp_report import write_whole
+
+    found = compare(Evidence(lambda words: click.echo(words, err=True)), wanted)
+    if output:
+        write_whole(output, page(found))
+        click.echo(f"wrote {output}", err=True)
+    if machine or not output:
+        click.echo(json.dumps(as_json(found), ensure_ascii=False, indent=1) if machine else page(found).rstrip())
+
+
 def _range(text: str) -> tuple[str, tuple[float, float] | None]:
     """The key and limits of `key=low:high`; no limits for anything else."""
     key, _, value = text.partition("=")
