@@ -15,8 +15,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from sim.model import DiffusionModel
+    from sim.compare import compare
+    from sim.folder import load as load_results
     from sim.results import Results, run
     from sim.scenario import Scenario, load, shipped
+    from sim.seek import leader_worth, seek_leaders, seek_target
+    from sim.sweeps import Sweep, sweep
     from sim.tables import InputError
 
 _HOMES = {
@@ -27,15 +31,38 @@ _HOMES = {
     "run": "sim.results",
     "Results": "sim.results",
     "DiffusionModel": "sim.model",
+    "compare": "sim.compare",
+    "leader_worth": "sim.seek",
+    "load_results": "sim.folder:load",
+    "seek_leaders": "sim.seek",
+    "seek_target": "sim.seek",
+    "sweep": "sim.sweeps",
+    "Sweep": "sim.sweeps",
 }
 
-__all__ = ["DiffusionModel", "InputError", "Results", "Scenario", "load", "run", "shipped"]
+__all__ = [
+    "DiffusionModel",
+    "InputError",
+    "Results",
+    "Scenario",
+    "Sweep",
+    "compare",
+    "leader_worth",
+    "load",
+    "load_results",
+    "run",
+    "seek_leaders",
+    "seek_target",
+    "shipped",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    home, _, known_as = _HOMES[name].partition(":")
+    return getattr(import_module(home), known_as or name)
 
 
 def __dir__() -> list[str]:

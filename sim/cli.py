@@ -300,10 +300,12 @@ def check(
 
 
 def _check_folder(path: Path, rerun: int | None) -> None:
-    module = import_module("sim.sweep" if (path / "design.parquet").exists() else "sim.folder")
-    faults = module.check(path)
+    from sim.folder import check as check_files
+
+    faults = check_files(path)
     if rerun and not faults:
         announce_compilation()
+        module = import_module("sim.sweeps" if (path / "design.parquet").exists() else "sim.folder")
         faults = module.rerun(path, rerun)
     if faults:
         click.echo("\n".join(f"{path}: {fault}" for fault in faults))

@@ -19,6 +19,8 @@ from sim.world import MEMORY_LIMIT
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sim.plots import Plot
+
 BASELINE = "baseline"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SIZE_CLASSES = (("large", 250_000.0, np.inf), ("medium", 50_000.0, 250_000.0), ("small", 0.0, 50_000.0))
@@ -416,6 +418,19 @@ class Results:
                 for source in range(1, len(SOURCES)):
                     rows.append((arm.name, technology, SOURCES[source], number[k, source] / self.replicates))
         return pd.DataFrame(rows, columns=["policy", "technology", "source", "mean"])
+
+    @cached_property
+    def plot(self) -> Plot:
+        """The pictures of the report, each a method that returns a matplotlib Figure: results.plot.map()."""
+        from sim.plots import Plot
+
+        return Plot(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer in sentences and the main figures."""
+        from sim.report import summary_html
+
+        return summary_html(self)
 
     def __repr__(self) -> str:
         """A line that says what was run."""
