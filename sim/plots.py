@@ -68,7 +68,7 @@ TIER_COLOURS = dict(zip(TIER_WORDS, (BLUE, SKY, ORANGE, PURPLE, GREY, INK), stri
 SHADES = LinearSegmentedColormap.from_list("much", SCALE)
 ROWS_SHOWN = 45
 """Municipalities in a picture that has a line for each."""
-PLACES_SHOWN = 2000
+PLACES_SHOWN = 1200
 """Places on a map, the largest."""
 
 
@@ -365,7 +365,7 @@ def _map_legend(picture: Figure, corner: tuple[float, float], top: float, count:
     axes.set_xlim(0, 0.42 * width)
     axes.set_ylim(0, 0.36)
     steps = round(top * 10)
-    every, wide = (1, 0.4) if steps <= 5 else (2, 0.26)
+    every, wide = (1, 0.4) if steps <= 5 else (2, 0.2)
     for at in range(steps * 2):
         colour = SHADES((at + 0.5) / (2 * steps))
         axes.add_patch(Rectangle((at * wide / 2, 0.2), wide / 2, 0.13, color=colour, linewidth=0))
@@ -485,7 +485,7 @@ def _draw_tree(axes: Axes, arm: Arm, tree: Sequence[tuple[int, int, str, float]]
     axes.set_title(f"{name}: the likeliest guide", fontweight="bold")
     axes.set_xlim(0, width)
     axes.set_ylim(max(height, 1) - 0.4, -0.9)
-    levels = _levels(arm, tree, spots, width - 2.0)
+    levels = _levels(arm, spots, set(children), width - 1.75)
     chances = {row[0]: f" {100 * row[3]:.0f} %" for row in tree}
     for place, (level, y) in spots.items():
         words = shortened(_name(arm, place), levels[level][1]) + chances.get(place, "")
@@ -510,18 +510,21 @@ def _settle(
 
 
 def _levels(
-    arm: Arm, tree: Sequence[Any], spots: Mapping[int, tuple[int, float]], width: float
+    arm: Arm, spots: Mapping[int, tuple[int, float]], guiding: set[int], width: float
 ) -> list[tuple[float, float, float]]:
     """Of each level of the tree: where its names begin, their room, and where they end with the chance; inches."""
     depth = 1 + max(level for level, _ in spots.values())
-    room = width / depth - 0.85
-    found, x = [], 0.0
-    for level in range(depth):
-        names = [shortened(_name(arm, place), room) for place, (at, _) in spots.items() if at == level]
-        end = x + max(text_width(name, SMALL, True) for name in names) + (0.35 if level else 0.05)
-        found.append((x, room, end))
-        x = end + 0.42
-    return found
+    groups = [[place for place, (at, _) in spots.items() if at == level] for level in range(depth)]
+    for room in np.arange(2.0, 0.35, -0.1):
+        wide = [
+            max(text_width(shortened(_name(arm, place), room), SMALL, place in guiding) for place in group)
+            + (0.35 if level else 0.05)
+            for level, group in enumerate(groups)
+        ]
+        if sum(wide) + 0.42 * (depth - 1) <= width:
+            break
+    starts = np.cumsum([0.0, *(w + 0.42 for w in wide[:-1])])
+    return [(float(x), float(room), float(x + w)) for x, w in zip(starts, wide, strict=True)]
 
 
 def _draw_branches(
@@ -544,14 +547,17 @@ def _draw_ways(axes: Axes, arm: Arm, technology: int, heights: Mapping[int, floa
     size = len(SOURCES) * len(arm.focus)
     number = np.bincount(first["source"].astype(np.int64) * len(arm.focus) + first["place"], minlength=size)
     ways = number.reshape(len(SOURCES), -1) / len(arm.rows)
-    right = axes.get_xlim()[1]
-    for place, y in heights.items():
-        x = right - 1.6
-        for source in ("peers", "leaders", "platform", "external", "mandate", "action"):
-            share = 1.6 * ways[SOURCES.index(source), place]
-            if share > 0.004:
-                axes.add_patch(Rectangle((x, y - 0.36), share, 0.72, color=SOURCE_COLOURS[source], linewidth=0))
-                x += share
+    right, order = axes.get_xlim()[1], ("peers", "leaders", "platform", "external", "mandate", "action")
+    ends = np.cumsum([1.6 * ways[SOURCES.index(source)] for source in order], axis=0) + right - 1.6
+    starts = np.vstack([np.full(len(arm.focus), right - 1.6), ends[:-1]])
+    for source, start, end in zip(order, starts, ends, strict=True):
+        bars = [
+            Outline([(start[i], y - 0.36), (end[i], y - 0.36), (end[i], y + 0.36), (start[i], y + 0.36)])
+            for i, y in heights.items()
+            if end[i] - start[i] > 0.004
+        ]
+        if bars:
+            axes.add_patch(PathPatch(_joined(bars), facecolor=SOURCE_COLOURS[source], linewidth=0))
     axes.text(right - 1.6, -0.9, "chance of each way in", fontsize=SMALL, va="center")
 
 
@@ -698,11 +704,18 @@ def _cells(panel: Axes, scenario: Any, dates: np.ndarray, share: np.ndarray) -> 
         squares = []
         for y, x in zip(*np.nonzero((year == number) & (share >= 0.02)), strict=True):
             low, high = 0.5 - 0.46 * share[y, x] ** 0.5, 0.5 + 0.46 * share[y, x] ** 0.5
-            corners = np.array([(low, low), (high, low), (high, high), (low, high), (low, low)])
+            corners = np.array([(low, low), (high, low), (high, high), (low, high)])
             squares.append(Outline(corners + np.array([x, y])))
         if squares:
-            panel.add_patch(PathPatch(Outline.make_compound_path(*squares), facecolor=colour, linewidth=0))
+            panel.add_patch(PathPatch(_joined(squares), facecolor=colour, linewidth=0))
     return legend
+
+
+def _joined(shapes: Sequence[Outline]) -> Outline:
+    """Many closed shapes as one path: one element of an SVG file."""
+    corners = [np.vstack([shape.vertices, np.asarray(shape.vertices)[:1]]) for shape in shapes]
+    codes = [[Outline.MOVETO, *[Outline.LINETO] * (len(shape) - 2), Outline.CLOSEPOLY] for shape in corners]
+    return Outline(np.vstack(corners), np.concatenate(codes))
 
 
 def _year_legend(panel: Axes, years: Sequence[tuple[str, str]], columns: int) -> None:
