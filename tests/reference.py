@@ -106,7 +106,8 @@ class World:
             rest = {j: share for j, share in shares.items() if j not in given}
             left = 1 - sum(given.values())
             shares = {j: share * left / sum(rest.values()) for j, share in rest.items()} | given
-        return [(j, whole_weight(share)) for j, share in shares.items()]
+        strongest = sorted(shares, key=lambda j: (-shares[j], j))
+        return [(j, whole_weight(shares[j])) for j in strongest]
 
     def linked(self, r: str) -> dict[str, int]:
         """Weights of partner regions by their size and the distance between largest places."""

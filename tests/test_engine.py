@@ -21,21 +21,12 @@ CHUNKS = 10
 LONG_CHUNKS = 40
 
 
-def crowded(reference: Reference) -> bool:
-    """Whether all cells want at once with money that binds: see the test of that name."""
-    wanted = [event["wanted"] for event in reference.events if event["source"] != "initial"]
-    count = max((wanted.count(instant) for instant in set(wanted)), default=0)
-    return reference.s.finance.cost_level > 0 and count == len(reference.cells)
-
-
 def compare(seed: int) -> int:
     """Compare one random world month for month with the specification; returns the number of events."""
     scenario = random_world(seed)
     coefficients = rows_of(scenario, seed, np.arange(1)).parameters[0]
     reference = Reference(scenario, seed, 0, float(coefficients["b1"]), float(coefficients["b2"]))
     reference.advance(scenario.steps)
-    if crowded(reference):
-        return 0
     shared, _, batch = simulate(scenario, seed=seed)
     assert named_events(scenario, batch) == reference.named_events(), seed
     names = [scenario.places.id[i] for i in shared.network.order]
@@ -65,27 +56,19 @@ def test_the_engine_does_what_the_specification_says_in_thousands_of_worlds(chun
 def test_random_worlds_meet_every_mechanism() -> None:
     found: set[str] = set()
     for seed in range(30):
-        if not crowded_world(seed):
-            scenario = random_world(seed)
-            _, _, batch = simulate(scenario, seed=seed)
-            events = named_events(scenario, batch)
-            found |= {event[8] for event in events}
-            found |= {"lapsed" for event in events if event[7] >= 0}
-            found |= {"renewed" for event in events if event[3] > 1}
-            found |= {"waited" for event in events if event[5] > event[4]}
-            found |= {name for name, at in (("own", 10), ("regional", 11), ("federal", 12), ("private", 13))
-                      if any(event[at] for event in events)}  # fmt: skip
-            found |= {"outage"} if len(batch.outages) else set()
-            found |= {"arrears"} if batch.ledgers[..., FLOWS.index("arrears")].any() else set()
+        scenario = random_world(seed)
+        _, _, batch = simulate(scenario, seed=seed)
+        events = named_events(scenario, batch)
+        found |= {event[8] for event in events}
+        found |= {"lapsed" for event in events if event[7] >= 0}
+        found |= {"renewed" for event in events if event[3] > 1}
+        found |= {"waited" for event in events if event[5] > event[4]}
+        found |= {name for name, at in (("own", 10), ("regional", 11), ("federal", 12), ("private", 13))
+                  if any(event[at] for event in events)}  # fmt: skip
+        found |= {"outage"} if len(batch.outages) else set()
+        found |= {"arrears"} if batch.ledgers[..., FLOWS.index("arrears")].any() else set()
     expected = {"initial", "external", "peers", "leaders", "platform", "mandate", "lapsed", "renewed", "waited"}
     assert found >= expected | {"own", "regional", "federal", "private", "outage", "arrears"}
-
-
-def crowded_world(seed: int) -> bool:
-    scenario = random_world(seed)
-    reference = Reference(scenario, seed)
-    reference.advance(scenario.steps)
-    return crowded(reference)
 
 
 def everybody_at_once() -> Scenario:
@@ -96,7 +79,7 @@ def everybody_at_once() -> Scenario:
 def test_all_may_want_at_once_while_money_binds() -> None:
     code = "from test_engine import *; assert len(events_of(everybody_at_once())) == 5"
     events_of(build(2))
-    subprocess.run([sys.executable, "-c", code], cwd=HERE, check=True, timeout=8)
+    subprocess.run([sys.executable, "-c", code], cwd=HERE, check=True, timeout=60)
 
 
 # Order
