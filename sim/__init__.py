@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from sim.model import DiffusionModel
-    from sim.compare import compare
+    from sim.compare import compare as compare_runs
     from sim.folder import load as load_results
     from sim.results import Results, run
     from sim.scenario import Scenario, load, shipped
@@ -31,7 +31,7 @@ _HOMES = {
     "run": "sim.results",
     "Results": "sim.results",
     "DiffusionModel": "sim.model",
-    "compare": "sim.compare",
+    "compare_runs": "sim.compare:compare",
     "leader_worth": "sim.seek",
     "load_results": "sim.folder:load",
     "seek_leaders": "sim.seek",
@@ -46,7 +46,7 @@ __all__ = [
     "Results",
     "Scenario",
     "Sweep",
-    "compare",
+    "compare_runs",
     "leader_worth",
     "load",
     "load_results",
