@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from scipy import stats
 
-from calibration.claims import CHECKS, TABLE, Claim, Evidence, claims, counts, page
+from calibration.claims import CHECKS, HEAD, TABLE, Claim, Evidence, claims, counts, page
 from calibration.cli import calibrate
 from calibration.evidence import VERDICTS
 
@@ -54,6 +54,7 @@ def test_the_row_of_the_world_is_current() -> None:
 def test_the_page_counts_its_rows() -> None:
     text = PAGE.read_text(encoding="utf-8")
     rows = lines(text)
+    assert text.startswith(HEAD)
     assert list(rows) == [row["id"] for row in listed()]
     given = [next(v for v in VERDICTS if f"| {v} |" in line) for line in rows.values()]
     assert f"{len(rows)} claims: " + ", ".join(f"{given.count(v)} {v}" for v in VERDICTS) in text
