@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from sim.model import DiffusionModel
     from sim.compare import compare as compare_runs
     from sim.folder import load as load_results
+    from sim.model import DiffusionModel
     from sim.results import Results, run
     from sim.scenario import Scenario, load, shipped
     from sim.seek import leader_worth, seek_leaders, seek_target
