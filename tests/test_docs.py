@@ -1,0 +1,102 @@
+"""Are the documents true? Their commands and programs are run, their tables and outputs are current, their links lead."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sim.parameters import parameter_table
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def _generator():
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["generate"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+generate = _generator()
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
+
+
+def named(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="the commands are run by bash")
+@pytest.mark.parametrize("page", generate.executable(), ids=named)
+def test_commands_run_and_print_what_the_page_shows(page, tmp_path):
+    ran = 0
+    for block, printed, shown in generate.outputs(page.read_text(encoding="utf-8"), tmp_path):
+        ran += 1
+        if shown is not None:
+            assert printed.rstrip() == shown.text.rstrip(), f"{block.text}\nrun: python docs/generate.py --outputs"
+    assert ran
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if generate.MARK.search(p.read_text(encoding="utf-8"))], ids=named)
+def test_generated_parts_are_current(page):
+    text = page.read_text(encoding="utf-8")
+    assert generate.renewed(text) == text, "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_keys_that_are_named_exist(page):
+    known = {row.key for row in parameter_table()} | {"mandates.0.rate", "parameters.fit", "parameters.draws"}
+    sections = {key.split(".")[0] for key in known}
+    known |= {"parameters.fixed", "platform.platform"}
+    for name in re.findall(r"`([a-z]+\.[a-z_]+)(?:=[^`]*)?`", page.read_text(encoding="utf-8")):
+        if name.split(".")[0] in sections and not name.endswith((".json", ".csv", ".toml", ".md", ".py", ".html")):
+            assert name in known, name
+
+
+def test_readme_commands_are_the_first_two():
+    commands = [
+        block.text for block in generate.snippets((ROOT / "README.md").read_text("utf-8")) if block.kind == "bash"
+    ]
+    assert len(commands) == 2
+    assert "uptake run perm-krai" in commands[0] and "pytest" in commands[1]
+
+
+def test_every_page_is_in_the_table_of_contents():
+    listed = set()
+    for index in DOCS.rglob("index.md"):
+        for tree in re.findall(r"```\{toctree\}\n(.*?)```", index.read_text("utf-8"), flags=re.DOTALL):
+            listed |= {(index.parent / f"{line}.md") for line in tree.splitlines() if line and not line.startswith(":")}
+    assert {page for page in DOCS.rglob("*.md") if page.name != "index.md"} <= listed
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_warnings(tmp_path):
+    pytest.importorskip("myst_parser")
+    build = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-b",
+        "html",
+        str(DOCS),
+        str(tmp_path / "site"),
+    ]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "odd.html").is_file()
