@@ -8,7 +8,7 @@ network, exp(x beta) (p + q F), F the share of the others that have it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize, stats
 
-from calibration.adoption_data import AdoptionData, walk
+from calibration.adoption_data import AdoptionData, counted, walk
 from calibration.grp_report import figure, join
 from sim.draws import generator
 
@@ -26,7 +26,7 @@ CONSTANT, BASS = (EXTERNAL,), (EXTERNAL, MIXING)
 FOLDS = 5
 BOOTSTRAP = 1000
 NEGLIGIBLE = 1e-3
-"""A source whose likelihood ratio is below this is not missed."""
+"""A source whose likelihood ratio, or share of the adoptions, is below this is not missed."""
 UNTOLD = 4.0
 """A standard error of a rate's logarithm beyond which the data do not tell it from another source."""
 
@@ -241,7 +241,8 @@ class AdoptionFit:
 def fit(data: AdoptionData, seed: int = 1) -> AdoptionFit:
     """Fit the hazard to adoption dates: estimates, tests, held-out scores, residuals."""
     found = sample(data)
-    sources = tuple(source for source in (EXTERNAL, PEERS, LEADERS) if source == EXTERNAL or found.waited[source].any())
+    exposed = found.waited.sum(axis=(1, 2)) + found.exposure.sum(axis=0)
+    sources = tuple(source for source in (EXTERNAL, PEERS, LEADERS) if exposed[source] > 0)
     best = maximise(found, sources)
     scores = _scores_by_technology(found, best)
     tests = _tests(found, best)
@@ -265,7 +266,7 @@ def _estimates(
     chance: np.random.Generator,
 ) -> tuple[Estimate, ...]:
     """Rates on their own scale with intervals that stay positive; a rate at its limit of 0 has an upper bound only."""
-    limits = [at for at in range(1, len(best.sources)) if _at_zero(found, best, at, tests)]
+    limits = [at for at in range(len(best.sources)) if _at_zero(found, best, at, tests)]
     inside = [at for at in range(len(best.values)) if at not in limits]
     error = np.full(len(best.values), np.nan)
     curvature, directions = np.linalg.eigh(best.information[np.ix_(inside, inside)])
@@ -298,8 +299,10 @@ def _estimates(
 def _at_zero(found: Sample, best: Maximum, at: int, tests: dict[str, dict[str, float]]) -> bool:
     """Whether a source is at its limit of 0: hardly an adoption is owed to it, and it is not missed."""
     part = found.exposure[:, list(best.sources)] * np.exp(best.values[: len(best.sources)])
-    owed = part[:, at].sum() / part.sum()
-    return bool(owed < 0.01 and tests[SOURCES[best.sources[at]]]["statistic"] < NEGLIGIBLE)
+    owed = float((part[:, at] / np.maximum(part.sum(axis=1), 1e-300)).mean())
+    if best.sources[at] == EXTERNAL:  # without it the first adoption of all could not be, so there is no test of it
+        return owed < NEGLIGIBLE
+    return owed < 0.01 and tests[SOURCES[best.sources[at]]]["statistic"] < NEGLIGIBLE
 
 
 def _upper(found: Sample, best: Maximum, at: int) -> float:
@@ -531,7 +534,8 @@ def notes(fit: AdoptionFit) -> list[str]:
         )
     untold = [row.name for row in fit.estimates if row.se is None and row.estimate > 0]
     if untold:
-        found.append(f"The data do not tell apart: {join(untold)}. Their exposures hardly differ.")
+        words = "do not tell apart" if len(untold) > 1 else "do not determine"
+        found.append(f"The data {words}: {join(untold)}. Exposures hardly differ between places and times.")
     if fit.data.step >= 1:
         found.append("Dates are years: who adopted earlier in the same year is not seen as an example.")
     if all(row.bootstrap_se is None for row in fit.estimates):
@@ -547,7 +551,8 @@ def in_words(fit: AdoptionFit) -> str:
     """The result as text for a terminal."""
     data = fit.data
     lines = [
-        f"{len(data.places)} places, {len(data.technologies)} technologies, {len(fit.sample)} adoptions at risk",
+        f"{len(data.places)} places, {counted(len(data.technologies), 'technology', 'technologies')}, "
+        f"{counted(len(fit.sample), 'adoption')} explained",
         f"{'':14}{'estimate':>12}{'error':>12}   {'95 % interval':24}{'bootstrap by technology':24}",
     ]
     for row in fit.estimates:
@@ -564,8 +569,3 @@ def in_words(fit: AdoptionFit) -> str:
                 f"{score['constant']:.3f}, Bass without network {score['bass']:.3f}"
             )
     return "\n".join([*lines, "", verdict(fit), "", *(f"- {note}" for note in notes(fit))])
-
-
-def rates(estimates: Iterable[Estimate]) -> dict[str, float]:
-    """The estimates by name."""
-    return {row.name: row.estimate for row in estimates}

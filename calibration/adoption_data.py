@@ -125,7 +125,7 @@ def read(
     index[dated] = np.maximum(_interval(dates[dated], step) - origin, 0)
     late = int((index[dated] > last).sum())
     if late:
-        notes.append(f"{late} adoptions are after the end and count as not adopted by then.")
+        notes.append(f"{counted(late, 'adoption')} after the end: not adopted by then.")
     when[kinds, rows] = np.where(index > last, NEVER, index)
     listed = np.zeros(when.shape, bool)
     listed[kinds, rows] = True
@@ -306,15 +306,17 @@ def _refuse_empty(
     """Notes on technologies that say little; InputError where nothing is left to fit."""
     after = (when != NEVER) & (when > start[:, None]) & listed
     if after.sum() < 5:
-        message = f"only {int(after.sum())} adoptions are after the first date of their technology: too few to fit"
+        message = f"only {counted(int(after.sum()), 'adoption')} after the first date of a technology: too few to fit"
         raise InputError(Problem(file, 0, "date", message, "5 or more"))
     never = int((start == NEVER).sum())
     if never:
-        notes.append(f"{never} technologies were adopted nowhere: nothing says since when they could be; left out.")
+        notes.append(
+            f"{counted(never, 'technology', 'technologies')} adopted nowhere: left out, its beginning is unknown."
+        )
     if not common:
         initial = int((when == start[:, None]).sum())
         notes.append(
-            f"The {initial} adoptions at the first date of their technology are its initial state, not explained; risk "
+            f"{counted(initial, 'adoption')} at the first date of a technology: its initial state, not explained; risk "
             "begins after it (--start DATE sets one beginning for all)."
         )
 
@@ -372,7 +374,7 @@ def _links(path: str | Path, towns: _Town, asked: Options, notes: list[str]) -> 
         raise InputError(shortened(problems))
     keep = (source != target) & (weight > 0)
     if not keep.all():
-        notes.append(f"{(~keep).sum()} links to itself or of weight 0 are left out.")
+        notes.append(f"{counted((~keep).sum(), 'link')} of a place to itself, or of weight 0, left out.")
     source, target, weight, channel = source[keep], target[keep], weight[keep], channel[keep]
     if asked.undirected:
         source, target = np.r_[source, target], np.r_[target, source]
@@ -383,7 +385,9 @@ def _links(path: str | Path, towns: _Town, asked: Options, notes: list[str]) -> 
     ]
     deaf = len(towns.names) - len(np.unique(target))
     if deaf:
-        notes.append(f"{deaf} places listen to nobody in the network; an edge runs from who is copied to who listens.")
+        notes.append(
+            f"{counted(deaf, 'place')} without anybody to listen to: an edge runs from who is copied to who listens."
+        )
     return found[0], found[1] if (channel == "leaders").any() else None
 
 
@@ -479,6 +483,11 @@ def walk(data: AdoptionData) -> Iterator[Month]:
         now = slice(bounds[t], bounds[t + 1])
         exposures.push(technology[now], place[now])
         adopters += np.bincount(technology[now], minlength=kinds)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 place`, `2 places`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def date_of(data: AdoptionData, interval: float) -> float:

@@ -288,7 +288,7 @@ STATES = [(f"s{i}", "x", 2000 + i) for i in range(8)]
         ([*STATES, ("s1", "x", 2003)], ":10: place: 's1' and 'x' are in line 3 too"),
         ([("a", "x", ""), ("b", "x", "")], "no place has adopted anything"),
         ([("a", "x", 2000), ("b", "x", 2000)], "all adoptions are at the same time"),
-        ([("a", "x", 2000), ("b", "x", 2001)], "only 1 adoptions are after the first date"),
+        ([("a", "x", 2000), ("b", "x", 2001)], "only 1 adoption after the first date"),
         ([("", "x", 2000)], ":2: place"),
     ],
 )
@@ -390,6 +390,19 @@ def test_sources_that_the_data_cannot_tell_apart_are_named(folder):
     fit = adoption.fit(read(*write(folder, scenario), None, FRAME))
     assert any("do not tell apart: external and leaders" in note for note in adoption.notes(fit))
     assert adoption.as_json(fit)["parameters"]["leaders"]["high"] is None
+
+
+def test_a_source_at_its_limit_has_an_upper_bound_only(folder):
+    """A chain in which everybody follows the neighbour who has it: nothing is left for the external rate."""
+    rows = [(f"t{i:02d}", "x", 2000 + i) for i in range(15)] + [("u", "x", ""), ("v", "x", "")]
+    edges = [(f"t{i:02d}", f"t{i + 1:02d}") for i in range(14)] + [("u", "v"), ("v", "u")]
+    links = table(folder / "chain.csv", ("from", "to"), edges)
+    fit = adoption.fit(read(table(folder / "chained.csv", HEAD, rows), None, links))
+    external = fit.estimates[0]
+    assert external.estimate == 0 and external.low == 0 and external.se is None
+    # nobody of 2 + 13 + 12 + ... waiting years was owed to it: the 95 % bound is near 1.35 / years (half of chi-square)
+    years = fit.sample.waited[0].sum()
+    assert 1.0 / years < external.high < 1.6 / years
 
 
 # The command
