@@ -45,6 +45,7 @@ from sim.drawing import (
     year_of,
 )
 from sim.state import SOURCES
+from sim.uncertainty import Split, variance_split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -256,7 +257,7 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
     instants = _map_instants(results, dates)
     longitude, latitude = _coordinates(arm)
     shown = np.flatnonzero(arm.focus)
-    rings = getattr(scenario, "outline", ())
+    rings = scenario.outline
     box = _extent(longitude[shown], latitude[shown], rings)
     tall = (box[1] - box[0]) * np.cos(np.radians((box[2] + box[3]) / 2)) / max(box[3] - box[2], 1e-9)
     picture, axes, corner = _map_panels(len(instants), tall)
@@ -922,16 +923,35 @@ class Plot:
     def __dir__(self) -> list[str]:
         return [*object.__dir__(self), *FIGURES]
 
-    def kept(self, name: str, **options: Any) -> Figure:
+    @functools.cached_property
+    def effect_table(self) -> dict[str, list[findings.Effect]]:
+        """Effects of the policies by measure; empty where no policy was run."""
+        return findings.effects(self.results) if len(self.results.arms) > 1 else {}
+
+    @functools.cached_property
+    def split(self) -> Split | None:
+        """What the variance of the regional product in the last year comes from; None where there is no economy."""
+        if not findings.has_economy(self.results.scenario):
+            return None
+        return variance_split(self.results, {"grp": lambda arm: findings.product(arm)[:, :, -1].sum(axis=1)})["grp"]
+
+    def _options(self, name: str) -> dict[str, Any]:
+        if name == "effects":
+            return {"table": self.effect_table}
+        if name == "grp" and self.split and len(self.split.shares) > 1:
+            return {"split": self.split.shares}
+        return {}
+
+    def kept(self, name: str) -> Figure:
         """A picture that is drawn once and kept, for files and the report."""
         if name not in self._kept:
-            self._kept[name] = FIGURES[name](self.results, **options)
+            self._kept[name] = FIGURES[name](self.results, **self._options(name))
         return self._kept[name]
 
-    def text(self, name: str, **options: Any) -> str:
+    def text(self, name: str) -> str:
         """A kept picture as a whole SVG file."""
         if name not in self._texts:
-            self._texts[name] = svg(self.kept(name, **options), name, alone=True)
+            self._texts[name] = svg(self.kept(name), name, alone=True)
         return self._texts[name]
 
 

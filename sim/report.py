@@ -16,7 +16,7 @@ from sim.drawing import figure, grouped, signed, svg
 from sim.findings import month
 from sim.parameters import ASSUMED, parameter_table
 from sim.plots import PLACES_SHOWN, ROWS_SHOWN, SOURCE_WORDS, Plot, applicable, plot_of
-from sim.uncertainty import Split, variance_split, varying
+from sim.uncertainty import Split, varying
 
 if TYPE_CHECKING:
     from sim.results import Arm, Results
@@ -324,7 +324,7 @@ def _change(value: float) -> str:
 # Pictures and their captions
 
 
-def captions(results: Results, splits: Mapping[str, Split]) -> dict[str, str]:
+def captions(results: Results, split: Split | None) -> dict[str, str]:
     """What each picture shows, from how many runs, and on what it rests."""
     scenario, members = results.scenario, int(results.baseline.focus.sum())
     runs = f"{results.replicates} replicates, seed {results.seed}"
@@ -346,7 +346,7 @@ def captions(results: Results, splits: Mapping[str, Split]) -> dict[str, str]:
         "effects": f"Differences from the baseline under the same luck, {runs}. {_EFFECTS} {rates}",
         "heatmap": f"Baseline, {runs}. {_HEATMAP}{largest}. {rates}",
         "divide": f"Baseline, {runs}. {bands}. Municipalities count alike, whatever their size. {rates}",
-        "grp": f"Baseline, {runs}. {_GRP} {_coefficients(scenario)}{_split_words(splits)}",
+        "grp": f"Baseline, {runs}. {_GRP} {_coefficients(scenario)}{_split_words(split)}",
         "spending": f"Baseline, means of {runs}; regions in focus. Budgets and costs are assumed; millions of "
         f"{scenario.currency} at prices of the base year.",
         "ranks": f"Baseline, {runs}. {_RANKS}{_correspondence(results)}",
@@ -383,8 +383,7 @@ def _coefficients(scenario: Scenario) -> str:
     return "Coefficients are at their estimate: the band leaves their uncertainty out."
 
 
-def _split_words(splits: Mapping[str, Split]) -> str:
-    split = splits.get("grp")
+def _split_words(split: Split | None) -> str:
     if split is None or len(split.shares) < 2:
         return ""
     parts = ", ".join(f"{name} {100 * share:.0f} %" for name, share in split.shares.items())
@@ -411,17 +410,13 @@ def _correspondence(results: Results) -> str:
     )
 
 
-def pictures(results: Results, plot: Plot, splits: Mapping[str, Split], table: Any) -> list[dict[str, str]]:
+def pictures(results: Results, plot: Plot) -> list[dict[str, str]]:
     """Name, title, caption and SVG of every applicable picture, in the order of the report."""
-    words, found = captions(results, splits), []
-    grp = splits.get("grp")
-    options: dict[str, dict[str, Any]] = {"effects": {"table": table}}
-    if grp and len(grp.shares) > 1:
-        options["grp"] = {"split": grp.shares}
-    for name in sorted(applicable(results), key=list(TITLES).index):
-        text = plot.text(name, **options.get(name, {}))
-        found.append({"name": name, "title": TITLES[name], "caption": words[name], "svg": _inside(text)})
-    return found
+    words = captions(results, plot.split)
+    names = sorted(applicable(results), key=list(TITLES).index)
+    return [
+        {"name": name, "title": TITLES[name], "caption": words[name], "svg": _inside(plot.text(name))} for name in names
+    ]
 
 
 def _inside(text: str) -> str:
@@ -583,8 +578,7 @@ def page(results: Results, command: str = "", plot: Plot | None = None) -> str:
     from sim.folder import provenance
 
     plot = plot or plot_of(results)
-    table = findings.effects(results) if len(results.arms) > 1 else {}
-    splits = _splits(results)
+    table = plot.effect_table
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["plain"] = lambda text: re.sub(r"https?://", "", str(text))
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
@@ -592,7 +586,7 @@ def page(results: Results, command: str = "", plot: Plot | None = None) -> str:
         results=results,
         about=_about(results),
         answer=answer(results, table),
-        pictures=pictures(results, plot, splits, table),
+        pictures=pictures(results, plot),
         effects=effect_table(results, table) if table else None,
         targets=target_rows(results),
         policies=policy_rows(results),
@@ -616,17 +610,6 @@ def _about(results: Results) -> str:
     )
 
 
-def _splits(results: Results) -> dict[str, Split]:
-    """The variance of the product in the last year by what varies; nothing where there is no economy."""
-    if not findings.has_economy(results.scenario):
-        return {}
-    return variance_split(results, {"grp": _last_product})
-
-
-def _last_product(arm: Arm) -> np.ndarray:
-    return findings.product(arm)[:, :, -1].sum(axis=1)
-
-
 def _lasting(made: Mapping[str, Any]) -> dict[str, Any]:
     """Provenance without what differs between two runs of the same thing: the same run gives the same report."""
     return {key: value for key, value in made.items() if key not in ("time", "platform")}
@@ -648,8 +631,8 @@ def summary_html(results: Results) -> str:
         "<div><h3>{{ title }}</h3><p>{{ about }}</p><ul>{% for line in answer %}<li>{{ line }}</li>{% endfor %}</ul>"
         "{{ picture | safe }}</div>"
     )
-    picture = svg(plot_of(results).kept("programme"), "summary")
-    lines = answer(results)
+    plot = plot_of(results)
+    picture, lines = svg(plot.kept("programme"), "summary"), answer(results, plot.effect_table)
     return (
         Environment(autoescape=True)
         .from_string(template)

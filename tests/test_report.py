@@ -10,6 +10,7 @@ from build import build, linear_fit
 
 import sim
 from sim import findings, report
+from sim.plots import Plot, save_figures
 from sim.results import run
 
 HOSTILE = "<script>alert('x')</script> & \"more\""
@@ -111,6 +112,12 @@ def test_page_has_every_part(perm, tmp_path):
     for row in report.grounds(perm):
         assert f">{row.key}<" in text
     assert text == report.page(perm, "uptake run perm-krai")
+
+
+def test_the_report_is_the_same_whether_files_were_written_before(perm, tmp_path):
+    plot = Plot(perm)
+    save_figures(perm, tmp_path, plot)
+    assert report.page(perm, "x", plot) == report.page(perm, "x", Plot(perm))
 
 
 def test_every_parameter_is_among_the_grounds_with_its_value(perm):
