@@ -70,10 +70,12 @@ def luck(figures: np.ndarray) -> dict[str, float]:
 
     Returns `parameters` (variance of the means over points), `luck` (mean variance over replicates at a point) and
     `share` = luck / (parameters + luck). Replicates share their luck across points, so that little of it is in the
-    means. NaN with one replicate.
+    means. Points where a replicate is missing are left out. NaN with one replicate.
     """
-    between = float(np.nanvar(np.nanmean(figures, axis=1), ddof=1)) if len(figures) > 1 else 0.0
-    within = float(np.nanmean(np.nanvar(figures, axis=1, ddof=1))) if figures.shape[1] > 1 else np.nan
+    figures = figures[~np.isnan(figures).any(axis=1)]
+    points, replicates = figures.shape
+    between = float(figures.mean(axis=1).var(ddof=1)) if points > 1 else np.nan
+    within = float(figures.var(axis=1, ddof=1).mean()) if points and replicates > 1 else np.nan
     total = between + within
     return {"parameters": between, "luck": within, "share": within / total if total else np.nan}
 

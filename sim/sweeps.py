@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,7 @@ PART_SECONDS = 1.5
 LARGEST_PART = 20_000
 IN_FLIGHT = 64
 TIMING_SECONDS = 0.4
+CLUSTER_SECONDS = 10
 _RUN_BYTES = 40
 _FINAL = "outcomes.parquet"
 _LIBRARIES = ("numpy", "numba", "scipy", "SALib", "pandas", "pyarrow")
@@ -281,19 +282,24 @@ def _taken(job: _Job, future: Future[Any], numbers: np.ndarray) -> list[np.ndarr
 
 
 @contextmanager
-def cluster(address: str) -> Iterator[Executor]:
-    """Dask's executor on the cluster at an address. Raises InputError where there is none, or none that fits."""
+def cluster(address: str, workers: int = 1) -> Iterator[Executor]:
+    """Dask's executor on the cluster at an address, once it has so many workers; no wait is longer than 10 seconds.
+
+    Raises InputError where nobody answers, and where the workers do not have this version of the program.
+    """
     try:
         from distributed import Client
     except ImportError:
         message = "needs the extra `cluster`"
         raise InputError(Problem("sweep", 0, "--cluster", message, "pip install 'uptake[cluster]'")) from None
     try:
-        client = Client(address, timeout=10, set_as_default=False)
+        client = Client(address, timeout=CLUSTER_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         message = f"no Dask scheduler answers at {address}: {error}"
         raise InputError(Problem("sweep", 0, "--cluster", message, "such as tcp://127.0.0.1:8786")) from None
     with client:
+        with suppress(TimeoutError):
+            client.wait_for_workers(workers, timeout=CLUSTER_SECONDS)
         versions = _worker_versions(client)
         if not versions or set(versions.values()) != {__version__}:
             told = ", ".join(f"{worker}: {text}" for worker, text in versions.items()) or "there are no workers"
@@ -379,8 +385,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def _write_part(study: Study, folder: Path, numbers: np.ndarray, figures: np.ndarray) -> None:
-    """A part is named by its first run, which no other part has, and its number of runs."""
-    name = f"{study.ids[numbers[0]]}-{len(numbers)}.parquet"
+    """A part is named by the number and the id of its first run, which no other part has."""
+    name = f"{numbers[0]:09d}-{study.ids[numbers[0]]}.parquet"
     _write_figures(study, folder / "parts" / name, numbers, figures)
 
 
@@ -398,7 +404,9 @@ def _kept(study: Study, folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]
     """Numbers and figures of the runs that a folder holds."""
     import pyarrow.parquet as pq
 
-    number = {run: i for i, run in enumerate(study.ids)}
+    numbers_of: dict[str, list[int]] = {}  # points of a design may coincide, and are then the same runs
+    for i, run in enumerate(study.ids):
+        numbers_of.setdefault(run, []).append(i)
     final = folder / _FINAL
     for path in [*([final] if final.is_file() else []), *sorted((folder / "parts").glob("*.parquet"))]:
         try:
@@ -406,7 +414,8 @@ def _kept(study: Study, folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]
         except (OSError, ValueError) as error:
             message = f"this part cannot be read: {fault(error)}"
             raise InputError(Problem(str(path), 0, "parts", message, "delete it, and resume")) from None
-        known = [(number[run], row) for row, run in enumerate(table["run"].to_pylist()) if run in number]
+        runs = table["run"].to_pylist()
+        known = [(number, row) for row, run in enumerate(runs) for number in numbers_of.get(run, ())]
         figures = np.column_stack([table[name].to_numpy() for name in study.columns])
         if known:
             numbers, rows = np.array(known).T
