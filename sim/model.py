@@ -153,7 +153,8 @@ class Region(Agent):
     def index(self) -> float:
         """IQ-city index of its places, weighted by population: 0 to 120."""
         people = self.model.simulation.shared.places["population"][self._rows]
-        return float(self.model._index_weights @ self.model.operating[:, self._rows] @ people / max(people.sum(), 1))
+        operating = self.model.simulation.state.cells["status"][:, self._rows] == OPERATING
+        return float(self.model._index_weights @ (operating @ people) / max(people.sum(), 1))
 
     @property
     def grp(self) -> float:

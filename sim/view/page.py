@@ -21,11 +21,13 @@ from sim.view.server import SOURCE
 from sim.view.session import MOST_REPLICATES, Ensemble, ViewModel, ensemble, levers_of
 
 ENSEMBLES_KEPT = 4
+PLAY_INTERVAL = 30
+"""Milliseconds between two steps: longer than a browser needs to draw one, or it would fall behind."""
 
 
 @solara.component_vue("map.vue")
 def MapView(  # noqa: N802
-    ground: dict[str, Any],
+    ground: str,
     date: str,
     colours: str,
     arrows: list[Any],
@@ -38,12 +40,12 @@ def MapView(  # noqa: N802
     event_choose: Callable[[str], None] | None = None,
     event_equip: Callable[[list[int]], None] | None = None,
 ) -> None:
-    """Draw the map and the card of a place."""
+    """Draw the map and the card of a place; `ground` is JSON, since Solara and Vue look into each value of a dict."""
 
 
 @solara.component_vue("curves.vue")
-def CurvesView(axes: dict[str, Any], lines: list[Any], live: list[Any], note: str) -> None:  # noqa: N802
-    """Draw the curves of diffusion."""
+def CurvesView(axes: str, lines: str, live: list[Any], note: str) -> None:  # noqa: N802
+    """Draw the curves of diffusion; `axes` and `lines` are JSON."""
 
 
 @solara.component_vue("league.vue")
@@ -58,7 +60,7 @@ def map_of(scenario: Scenario, choice: solara.Reactive[str]) -> Any:
     def Map(model: ViewModel) -> None:  # noqa: N802
         update_counter.get()
         hovered, pinned = solara.use_reactive(-1), solara.use_reactive(-1)
-        ground = solara.use_memo(lambda: picture.ground(scenario, model.arm), [])
+        ground = solara.use_memo(lambda: json.dumps(picture.ground(scenario, model.arm)), [])
         snapshot = model.snapshot
         place = pinned.value if pinned.value >= 0 else hovered.value
 
@@ -101,12 +103,14 @@ def curves_of(scenario: Scenario, choice: solara.Reactive[str]) -> Any:
         update_counter.get()
         task = use_task(lambda: behind(model), dependencies=[model.setup], raise_error=False, prefer_threaded=True)
         band = task.value if task.finished else None
-        lines = solara.use_memo(lambda: picture.curves(model, choice.value, band), [model, choice.value, band])
+        lines = solara.use_memo(
+            lambda: json.dumps(picture.curves(model, choice.value, band)), [model, choice.value, band]
+        )
         words = f"{band.replicates} replicates" if band else "the replicates behind are being computed"
         if task.error:
             words = "the replicates behind could not be computed"
         CurvesView(
-            axes=solara.use_memo(lambda: picture.axes(scenario), []),
+            axes=solara.use_memo(lambda: json.dumps(picture.axes(scenario)), []),
             lines=lines,
             live=picture.live(model, choice.value),
             note=f"Thick: this replicate. Behind: median, 50 and 90 % of {words}.",
@@ -151,7 +155,7 @@ def Viewer(scenario: Scenario) -> None:  # noqa: N802
         lambda: [(map_of(scenario, choice), 0), (curves_of(scenario, choice), 0), (league_of(scenario), 0)], []
     )
     parameters = solara.use_memo(lambda: controls(scenario), [])
-    SolaraViz(model, components=components, model_params=parameters, name=scenario.title, play_interval=20)
+    SolaraViz(model, components=components, model_params=parameters, name=scenario.title, play_interval=PLAY_INTERVAL)
 
 
 def read() -> Scenario | str:
