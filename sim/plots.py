@@ -955,14 +955,9 @@ class Plot:
         return self._texts[name]
 
 
-def plot_of(results: Results) -> Plot:
-    """The pictures that these results keep, or new ones."""
-    return getattr(results, "plot", None) or Plot(results)
-
-
 def save_figures(results: Results, folder: str | Path, plot: Plot | None = None) -> list[Path]:
     """Write every applicable picture as SVG, and the main ones as PNG (150 dots an inch); the paths written."""
-    plot, folder = plot or plot_of(results), Path(folder)
+    plot, folder = plot or results.plot, Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name in applicable(results):

@@ -15,11 +15,11 @@ from sim import findings
 from sim.drawing import figure, grouped, signed, svg
 from sim.findings import month
 from sim.parameters import ASSUMED, parameter_table
-from sim.plots import PLACES_SHOWN, ROWS_SHOWN, SOURCE_WORDS, Plot, applicable, plot_of
+from sim.plots import PLACES_SHOWN, ROWS_SHOWN, SOURCE_WORDS, Plot, applicable
 from sim.uncertainty import Split, varying
 
 if TYPE_CHECKING:
-    from sim.results import Arm, Results
+    from sim.results import Results
     from sim.scenario import Scenario
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -571,13 +571,16 @@ def _listed(value: Any) -> str:
 # The page
 
 
-def page(results: Results, command: str = "", plot: Plot | None = None) -> str:
-    """The whole report as HTML: nothing in it is fetched, everything from data is escaped."""
+def page(results: Results, command: str = "", plot: Plot | None = None, made: Mapping[str, Any] | None = None) -> str:
+    """The whole report as HTML: nothing in it is fetched, everything from data is escaped.
+
+    `made` is the provenance of saved results; without it, that of these results here and now.
+    """
     from jinja2 import Environment
 
     from sim.folder import provenance
 
-    plot = plot or plot_of(results)
+    plot = plot or results.plot
     table = plot.effect_table
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["plain"] = lambda text: re.sub(r"https?://", "", str(text))
@@ -592,7 +595,7 @@ def page(results: Results, command: str = "", plot: Plot | None = None) -> str:
         policies=policy_rows(results),
         grounds=grounds(results),
         technologies=technology_rows(results.scenario),
-        made=_lasting(provenance(results, command)),
+        made=_lasting(made or provenance(results, command)),
     )
 
 
@@ -612,14 +615,21 @@ def _about(results: Results) -> str:
 
 def _lasting(made: Mapping[str, Any]) -> dict[str, Any]:
     """Provenance without what differs between two runs of the same thing: the same run gives the same report."""
-    return {key: value for key, value in made.items() if key not in ("time", "platform")}
+    inputs = {"/".join(re.split(r"[/\\]", name)[-2:]): mark for name, mark in made["inputs"].items()}
+    return {key: value for key, value in made.items() if key not in ("time", "platform")} | {"inputs": inputs}
 
 
-def write_report(results: Results, path: str | Path, command: str = "", plot: Plot | None = None) -> None:
-    """Write the report, whole or not at all."""
+def write_report(
+    results: Results,
+    path: str | Path,
+    command: str = "",
+    plot: Plot | None = None,
+    made: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the report, whole or not at all; `made` as in `page`."""
     path = Path(path)
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(page(results, command, plot), encoding="utf-8", newline="\n")
+    temporary.write_text(page(results, command, plot, made), encoding="utf-8", newline="\n")
     os.replace(temporary, path)
 
 
@@ -631,7 +641,7 @@ def summary_html(results: Results) -> str:
         "<div><h3>{{ title }}</h3><p>{{ about }}</p><ul>{% for line in answer %}<li>{{ line }}</li>{% endfor %}</ul>"
         "{{ picture | safe }}</div>"
     )
-    plot = plot_of(results)
+    plot = results.plot
     picture, lines = svg(plot.kept("programme"), "summary"), answer(results, plot.effect_table)
     return (
         Environment(autoescape=True)

@@ -120,6 +120,15 @@ def test_the_report_is_the_same_whether_files_were_written_before(perm, tmp_path
     assert report.page(perm, "x", plot) == report.page(perm, "x", Plot(perm))
 
 
+def test_saved_provenance_is_told_as_it_was():
+    still_inputs = {"/home/x/tables/places.csv": "a" * 64}
+    results = spreading(0.2, 2)
+    made = {"kind": "run", "scenario": "s", "command": "c", "time": "T", "seed": 4, "replicates": 2, "policies": ["baseline"],
+            "inputs": still_inputs, "versions": {"uptake": "9.9.9"}, "platform": "P"}  # fmt: skip
+    text = report.page(results, "", None, made)
+    assert ">tables/places.csv<" in text and "a" * 64 in text and "uptake 9.9.9" in text and "/home" not in text
+
+
 def test_every_parameter_is_among_the_grounds_with_its_value(perm):
     rows = {row.key: row for row in report.grounds(perm)}
     assert rows["platform.cost_cut"].assumed and not rows["finance.reference_population"].assumed
