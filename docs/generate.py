@@ -152,8 +152,9 @@ def snippets(page: str) -> Iterator[Snippet]:
 def outputs(page: str, folder: Path) -> Iterator[tuple[Snippet, str, Snippet | None]]:
     """Run a page in a folder: each command or program, what it printed, and the block `text` below it, if any.
 
-    The Python of a page is one program, run where its last part stands. A block of kind toml or csv whose first line is `# name` is written to that file. Notes: `not run` leaves a block
-    out, `fails` expects a command that fails. Raises RuntimeError where a command does otherwise.
+    The Python of a page is one program, run where its last part stands. A block of kind toml or csv whose first line
+    is `# name` is written to that file. Notes: `not run` leaves a block out, `fails` expects a command that fails.
+    Raises RuntimeError where a command does otherwise.
     """
     blocks = list(snippets(page))
     below = dict(zip((block.end for block in blocks), blocks[1:], strict=False))

@@ -1,4 +1,4 @@
-"""Are the documents true? Their commands and programs are run, their tables and outputs are current, their links lead."""
+"""Are the documents true? Their commands are run, their tables and outputs are current, their links lead."""
 
 import importlib.util
 import re
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.parameters import parameter_table
+import sim
+from sim.parameters import Mandate, ParameterDraws, parameter_table
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -58,12 +59,22 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_keys_that_are_named_exist(page):
-    known = {row.key for row in parameter_table()} | {"mandates.0.rate", "parameters.fit", "parameters.draws"}
+    known = {row.key for row in parameter_table()} | {f"parameters.{key}" for key in ParameterDraws.model_fields}
+    known |= {f"mandates.{field.alias or key}" for key, field in Mandate.model_fields.items()}
     sections = {key.split(".")[0] for key in known}
-    known |= {"parameters.fixed", "platform.platform"}
+    files = (".json", ".csv", ".toml", ".md", ".py", ".html", ".graphml")
     for name in re.findall(r"`([a-z]+\.[a-z_]+)(?:=[^`]*)?`", page.read_text(encoding="utf-8")):
-        if name.split(".")[0] in sections and not name.endswith((".json", ".csv", ".toml", ".md", ".py", ".html")):
+        if name.split(".")[0] in sections and not name.endswith(files):
             assert name in known, name
+
+
+def test_columns_of_results_are_those_of_the_page():
+    results = sim.run(sim.load("perm-krai"), 2, policy="no-mandate")
+    page = (DOCS / "reference" / "results.md").read_text(encoding="utf-8")
+    frames = {"events": results.events, "regions": results.regions, "outages": results.outages}
+    for name, frame in {**frames, "shares": results.share(), "effects": results.effects()}.items():
+        rows = re.search(rf"### {name}\n.*?\n((?:\|[^\n]*\n)+)", page, flags=re.DOTALL)[1].splitlines()[2:]
+        assert re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in rows)) == list(frame.columns), name
 
 
 def test_readme_commands_are_the_first_two():
