@@ -1,6 +1,7 @@
 """Does every file import only from files above it, and only packages that the project declares?"""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -35,8 +36,13 @@ def module(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path, everywhere: bool) -> Iterator[str]:
+@functools.cache
+def imports(path: Path, everywhere: bool) -> tuple[str, ...]:
     """Full names of what a file imports: at its top, or `everywhere` (within functions too), never only for types."""
+    return tuple(_imports(path, everywhere))
+
+
+def _imports(path: Path, everywhere: bool) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     waiting: list[ast.AST] = [tree]
     while waiting:

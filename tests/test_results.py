@@ -11,6 +11,7 @@ from worlds import random_world
 import sim
 from sim import rules
 from sim.batch import Simulation
+from sim.outcomes import Measures
 from sim.results import BASELINE, SIZE_CLASSES, Arm, Results, arm_names, run
 from sim.state import ECONOMY, FLOWS, MINOR_UNITS, OPERATING, SOURCES, structure
 from sim.tables import InputError
@@ -92,6 +93,15 @@ def test_measures_are_what_they_say(seed: int) -> None:
         assert (name in measures) == chosen.any()
         if chosen.any() and counted.shape[1]:
             np.testing.assert_allclose(at(name), counted[:, :, chosen].mean(axis=(1, 2)), atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_figures_kept_without_events_are_those_derived_from_events(seed: int) -> None:
+    arm = arm_of(seed)
+    names, instants = tuple(arm.measures()), (0, 1, 7, arm.scenario.steps // 2, arm.scenario.steps)
+    kept = Measures(names, instants).reduce(arm.scenario, arm.shared, arm.batch)
+    derived = [arm.series(arm.measures()[name])[:, instant] for instant in instants for name in names]
+    np.testing.assert_allclose(kept, np.array(derived).T, atol=1e-9)
 
 
 def in_focus(arm: Arm, name: str) -> bool:

@@ -27,7 +27,8 @@ def region(step: float = 1.0, seeds: int = 2, external: float = P) -> Scenario:
     ]  # fmt: skip
     return build(
         places, ["k"], portfolio=[(f"p{i:02d}", "k") for i in range(seeds)], step=step,
-        diffusion={"external": external, "peers": Q}, network={"distance_decay": 1.0, "size_exponent": 0.7, "neighbours": 6},
+        diffusion={"external": external, "peers": Q},
+        network={"distance_decay": 1.0, "size_exponent": 0.7, "neighbours": 6},
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Does the model meet the limits that its specification names? Bass, exponential, nothing, the step."""
 
 import hashlib
+import itertools
 import math
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def test_the_share_follows_bass_with_an_error_that_shrinks_with_the_root_of_plac
     errors = [np.abs(shares(count, 40) - bass(times)).max(axis=1).mean() for count in (50, 200, 800)]
     assert errors[2] < 0.07
     assert np.abs(shares(800, 40).mean(axis=0) - bass(times)).max() < 0.03
-    for larger, smaller in zip(errors, errors[1:], strict=False):
+    for larger, smaller in itertools.pairwise(errors):
         assert 1.5 < larger / smaller < 2.7
 
 
