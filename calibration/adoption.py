@@ -9,7 +9,7 @@ network, exp(x beta) (p + q F), F the share of the others that have it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,9 @@ FOLDS = 5
 BOOTSTRAP = 1000
 NEGLIGIBLE = 1e-3
 """A source whose likelihood ratio, or share of the adoptions, is below this is not missed."""
+APPEAL_ROUNDS = 40
+DIFFERENT = 2.0
+"""Dispersion of technologies beyond which they are also given an appeal each."""
 UNTOLD = 4.0
 """A standard error of a rate's logarithm beyond which the data do not tell it from another source."""
 
@@ -192,6 +195,52 @@ def maximise(
     return Maximum(sources, whole.copy(), value, -hessian)
 
 
+def maximise_with_appeal(sample: Sample, sources: tuple[int, ...], start: np.ndarray) -> tuple[Maximum, np.ndarray]:
+    """Maximum likelihood where each technology has a factor of its own, float64[K]; those never adopted keep 1.
+
+    Rates and factors are improved in turn; the factors by the EM step for grouped exponential waits.
+    """
+    kinds = sample.waited.shape[1]
+    factor = np.ones(kinds)
+    adopted = np.bincount(sample.technology, minlength=kinds)
+    values, best = start, None
+    for _ in range(APPEAL_ROUNDS):
+        scaled = replace(
+            sample,
+            waited=sample.waited * factor[None, :, None],
+            exposure=sample.exposure * factor[sample.technology][:, None],
+        )
+        best = maximise(scaled, sources, start=values)
+        values = best.values
+        pace = np.exp(values[: len(sources)])
+        size = np.exp(sample.data.covariates @ values[len(sources) :])
+        lived = np.einsum("skn,s,n->k", scaled.waited[list(sources)], pace, size)
+        whole = scaled.exposure[:, list(sources)] @ pace * size[sample.place] * sample.data.step
+        lived += np.bincount(sample.technology, 1.0 - whole / np.expm1(whole), kinds)
+        better = np.where(adopted > 0, factor * adopted / np.maximum(lived, 1e-12), 1.0)
+        better /= np.exp(np.log(better[adopted > 0]).mean())
+        moved = np.abs(np.log(better / factor))[adopted > 0].max()
+        factor = np.where(adopted > 0, better, 1.0)
+        if moved < 1e-3:
+            break
+    assert best is not None
+    return best, factor
+
+
+def _appeal(found: Sample, best: Maximum, dispersion: float) -> dict[str, float] | None:
+    """Peers when technologies may differ in appeal: rate, likelihood ratio and p; None where they hardly differ."""
+    if PEERS not in best.sources or not dispersion > DIFFERENT or len(np.unique(found.technology)) < FOLDS:
+        return None
+    whole, factor = maximise_with_appeal(found, best.sources, best.values)
+    at = best.sources.index(PEERS)
+    rest = tuple(source for source in best.sources if source != PEERS)
+    without, _ = maximise_with_appeal(found, rest, np.delete(best.values, at))
+    ratio = max(2 * (whole.value - without.value), 0.0)
+    spread = float(np.log(factor[np.unique(found.technology)]).std())
+    p = 0.5 * float(stats.chi2.sf(ratio, 1))
+    return {"peers": float(np.exp(whole.values[at])), "statistic": ratio, "p": p, "spread": spread}
+
+
 # The fit
 
 
@@ -216,7 +265,7 @@ class AdoptionFit:
     `residuals`: waits between adoptions in expected adoptions, Exp(1) if the model holds. `observed` and `expected`
     float64[T]: adoptions in each interval. `dose` float64[bins, 4]: exposure to peers, years at risk (weighted with the
     multiplier), adoptions, and adoptions expected there. `dispersion`: variance of technologies' adoptions about what
-    is expected, 1 if technologies differ by chance only.
+    is expected, 1 if technologies differ by chance only; `appeal`: peers if technologies have an appeal of their own.
     """
 
     sample: Sample
@@ -230,6 +279,7 @@ class AdoptionFit:
     expected: np.ndarray
     dose: np.ndarray
     dispersion: float
+    appeal: dict[str, float] | None
     seed: int
 
     @property
@@ -254,7 +304,7 @@ def fit(data: AdoptionData, seed: int = 1) -> AdoptionFit:
     return AdoptionFit(
         found, best, estimates, tests, _held_out(found, sources, generator(seed, "adoption", "folds")),
         residuals, {"statistic": float(test.statistic), "p": float(test.pvalue), "n": len(residuals)},
-        observed, expected, dose, dispersion, seed,
+        observed, expected, dose, dispersion, _appeal(found, best, dispersion), seed,
     )  # fmt: skip
 
 
@@ -473,6 +523,7 @@ def as_json(fit: AdoptionFit) -> dict[str, Any]:
         "tests": fit.tests | {"residuals": fit.residual_test},
         "held_out": fit.held_out,
         "dispersion_of_technologies": None if np.isnan(fit.dispersion) else fit.dispersion,
+        "with_appeal_of_technologies": fit.appeal,
         "verdict": verdict(fit),
         "notes": notes(fit),
     }
@@ -494,6 +545,11 @@ def verdict(fit: AdoptionFit) -> str:
         bound = "" if rate.estimate else f"; their rate is at most {figure(rate.high)} a year"
         return (
             f"Peers: no evidence (p = {p:.2g}){bound}. The data do not need them, which does not show there are none."
+        )
+    if fit.appeal and fit.appeal["p"] >= 0.05:
+        return (
+            f"Peers: what looks like their influence ({figure(rate.estimate)} a year) goes away once technologies may "
+            f"differ in appeal ({_p(fit.appeal['p'])}): no evidence of peers."
         )
     said = f"{figure(rate.estimate)} a year ({figure(rate.low)} to {figure(rate.high)})"
     gains = {unit: score for unit, score in fit.held_out.items() if score}
@@ -521,10 +577,12 @@ def _p(p: float) -> str:
 def notes(fit: AdoptionFit) -> list[str]:
     """What to know before using the rates, each computed from the data."""
     found = list(fit.data.notes)
-    if fit.dispersion > 2:
+    if fit.appeal:
         found.append(
-            f"Technologies differ {fit.dispersion:.1f} times as much as by chance in how often they are adopted: one "
-            "rate for all is an average, and part of what looks like peers may be technologies that everybody wants."
+            f"Technologies differ {fit.dispersion:.1f} times as much as by chance in how often they are adopted. With "
+            f"an appeal of its own for each (standard deviation of its logarithm {fit.appeal['spread']:.2f}) the rate "
+            f"of peers is {figure(fit.appeal['peers'])} a year, {_p(fit.appeal['p'])}. Where the two rates differ, the "
+            "difference looks like peers but is that some technologies are wanted everywhere."
         )
     if fit.residual_test["p"] < 0.01:
         found.append(

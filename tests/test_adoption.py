@@ -243,6 +243,40 @@ def test_test_of_peers_keeps_its_level(folder):
     assert stats.binomtest(sum(rejected), len(rejected), 0.05).pvalue > 0.005
 
 
+def test_technologies_of_different_appeal_do_not_pass_for_peers(folder):
+    """Nobody looks at anybody, some technologies are wanted everywhere: one rate for all takes that for peers."""
+    chance = np.random.default_rng(4)
+    kinds = [{"id": f"k{i:02d}", "benefit": float(np.round(max(chance.normal(3, 1), 0), 3))} for i in range(60)]
+    places = [{"id": f"p{i:02d}", "lat": float(55 + i / 9), "lon": float(50 + i % 7)} for i in range(40)]
+    first = [("p00", kind["id"]) for kind in kinds]
+    scenario = build(
+        places, kinds, portfolio=first, diffusion={"external": 0.004, "benefit_weight": 1.0}, end="2026-01"
+    )
+    events, table_of_places = write(folder, scenario)
+    plain = [line.rsplit(",", 1)[0] for line in table_of_places.read_text().splitlines()]  # without the column leader
+    table_of_places.write_text("\n".join(plain) + "\n")
+    fit = adoption.fit(read(events, table_of_places, None, FRAME))
+    rate = next(row for row in fit.estimates if row.name == "peers")
+    assert fit.dispersion > 3 and fit.tests["peers"]["p"] < 1e-6 and rate.estimate > 0.1
+    assert fit.appeal["peers"] < 0.3 * rate.estimate
+    assert fit.appeal["spread"] == pytest.approx(1.0, abs=0.3)
+
+
+def test_appeal_leaves_true_peers_in_place(folder):
+    chance = np.random.default_rng(5)
+    kinds = [{"id": f"k{i:02d}", "benefit": float(np.round(chance.normal(3, 0.7), 3))} for i in range(60)]
+    places = [{"id": f"p{i:02d}", "lat": float(55 + i / 9), "lon": float(50 + i % 7)} for i in range(40)]
+    diffusion = {"external": 0.001, "peers": 0.02, "benefit_weight": 1.0}
+    scenario = build(
+        places, kinds, portfolio=[("p00", kind["id"]) for kind in kinds], diffusion=diffusion, end="2026-01",
+        network={"distance_decay": 1.0, "size_exponent": 0.7, "neighbours": 8},
+    )  # fmt: skip
+    fit = adoption.fit(read(*write(folder, scenario), None, FRAME))
+    assert fit.appeal["p"] < 1e-6
+    typical = np.exp(np.mean([kind["benefit"] for kind in kinds]))  # rates are those of the typical technology
+    assert fit.appeal["peers"] == pytest.approx(0.02 * typical, rel=0.3)
+
+
 # Tables
 
 
