@@ -124,7 +124,7 @@ def test_saved_provenance_is_told_as_it_was():
     still_inputs = {"/home/x/tables/places.csv": "a" * 64}
     results = spreading(0.2, 2)
     made = {"kind": "run", "scenario": "s", "command": "c", "time": "T", "seed": 4, "replicates": 2,
-            "policies": ["baseline"], "inputs": still_inputs, "versions": {"uptake": "9.9.9"}, "platform": "P"}  # fmt: skip
+            "policies": ["baseline"], "inputs": still_inputs, "versions": {"uptake": "9.9.9"}}  # fmt: skip
     text = report.page(results, "", None, made)
     assert ">tables/places.csv<" in text and "a" * 64 in text and "uptake 9.9.9" in text and "/home" not in text
 
