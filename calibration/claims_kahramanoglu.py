@@ -83,7 +83,7 @@ def capitals_by_2030(e: Evidence) -> Answer:
     both = [list(ranks).index(name) for name in ("moscow", "ankara")]
     rises = np.asarray(after[:, both] < before[both])
     return open_question(
-        f"{len(ranks)} of {total:.0f} rivals are known, technologies of {int((first[0] > 0).sum())}. Model: among the "
+        f"{len(ranks)} of {total:.0f} are known here, technologies of {int((first[0] > 0).sum())}. Model: among the "
         f"{len(ranks)}, by its own index, chance to end above the {before[both[0]]:.0f}th and "
         f"{before[both[1]]:.0f}th place "
         f"they have in Table 1: Moscow {chance(rises[:, 0])}, Ankara {chance(rises[:, 1])}, both "

@@ -92,6 +92,13 @@ def test_shipped_scenarios_load_with_all_their_policies(name: str) -> None:
     assert not scenario.portfolio.flags.writeable
 
 
+def test_the_world_copies_at_the_fitted_medians() -> None:
+    text = shipped()["world"].read_text(encoding="utf-8")
+    draws = load("perm-krai").parameter_fit.draws
+    for key in ("peers", "leaders"):
+        assert f"\n{key} = {np.median(draws[f'diffusion.{key}']):.3f}\n" in text
+
+
 def test_columns_of_the_tables(small: Scenario) -> None:
     assert small.places.id == ("alpha", "beta", "gamma", "delta")
     assert small.places.name_local[2] == "Қарағанды"
