@@ -349,7 +349,7 @@ def report(folder: Path, output: Path | None) -> None:
 
     saved = load(folder)
     target = output or Path("report.html")
-    write_report(saved.results(), target, str(saved.provenance.get("command", "")))
+    write_report(saved.results(), target, str(saved.provenance.get("command", "")), made=saved.provenance)
     click.echo(str(target))
 
 
