@@ -214,16 +214,14 @@ def _ways(
     ways = []
     together = {}
     for factor in factors:
-        ends = [end for end in (factor.low, factor.high) if end != base[factor.name]]
-        ways += [{factor.name: (base[factor.name], end)} for end in ends]
-        figures = trials.figures(
-            Path({factor.name: (factor.low, factor.high)}, frozenset()).values(np.array([0.0, 1.0]))
-        )
-        rising = figures[1].mean() >= figures[0].mean()
-        upward = rising == (trials.target.relation == ">=")
-        end = factor.high if upward != already else factor.low
-        if end != base[factor.name]:
-            together[factor.name] = (base[factor.name], end)
+        now, ends = base[factor.name], (factor.low, factor.high)
+        ways += [{factor.name: (now, end)} for end in ends if end != now]
+        path = Path({factor.name: ends}, frozenset({factor.name} if factor.whole else ()))
+        low, high = trials.figures(path.values(np.array([0.0, 1.0]))).mean(axis=1) if len(factors) > 1 else (0.0, 0.0)
+        upward = (high >= low) == (trials.target.relation == ">=")
+        end = ends[1] if upward != already else ends[0]
+        if end != now:
+            together[factor.name] = (now, end)
     return [*ways, together] if len(together) > 1 else ways
 
 
