@@ -30,6 +30,8 @@ NEGLIGIBLE = 1e-3
 APPEAL_ROUNDS = 40
 DIFFERENT = 2.0
 """Dispersion of technologies beyond which they are also given an appeal each."""
+TRIFLE = 1e-3
+"""A gain in log score for each adoption too small to speak of."""
 UNTOLD = 4.0
 """A standard error of a rate's logarithm beyond which the data do not tell it from another source."""
 
@@ -553,8 +555,10 @@ def verdict(fit: AdoptionFit) -> str:
         )
     said = f"{figure(rate.estimate)} a year ({figure(rate.low)} to {figure(rate.high)})"
     gains = {unit: score for unit, score in fit.held_out.items() if score}
-    better = [unit for unit, s in gains.items() if s["gain_over_bass"] > 2 * s["gain_over_bass_se"]]
-    worse = [unit for unit, s in gains.items() if s["gain_over_bass"] < -2 * s["gain_over_bass_se"]]
+    better, worse = (
+        [unit for unit, s in gains.items() if sign * s["gain_over_bass"] > max(2 * s["gain_over_bass_se"], TRIFLE)]
+        for sign in (1, -1)
+    )
     start = f"Peers: the hazard rises with the share of peers that have it, by {said}, {_p(p)}"
     if better and not worse:
         where = join([{"by_technology": "technologies", "by_place": "places"}[unit] for unit in better])

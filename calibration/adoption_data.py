@@ -293,6 +293,8 @@ def _frame(dates: np.ndarray, step: float, asked: Options, file: str) -> tuple[i
         if parsed is None:
             raise InputError(Problem(option, 0, "", f"{text!r} is not a date", "2018-04-01, 2018-04, 2018 or 2018.25"))
         limits.append(int(_interval(np.array([parsed[0]]), step)[0]) if text else int(default))
+    if limits[1] <= limits[0] and (asked.start or asked.end):
+        raise InputError(Problem("--end", 0, "", "the end of observation is not after its start", "a later date"))
     if limits[1] <= limits[0]:
         raise InputError(
             Problem(file, 0, "date", "all adoptions are at the same time", "adoptions after the first date")

@@ -365,6 +365,20 @@ def test_odd_links_are_refused_in_a_line(folder, rows, words):
     assert words in str(error.value)
 
 
+def test_an_end_before_the_start_is_refused(folder):
+    with pytest.raises(InputError) as error:
+        read(table(folder / "ok.csv", HEAD, STATES), None, None, Options(end="1990"))
+    assert "the end of observation is not after its start" in str(error.value)
+
+
+def test_the_same_score_is_not_called_worse(folder):
+    """Without a network everybody listens to everybody: that is Bass, and neither predicts better."""
+    rows = [(f"f{i:03d}", "x", 1990 + int(12 * (1 - (1 - i / 90) ** 0.5))) for i in range(90)]
+    fit = adoption.fit(read(table(folder / "mixed_up.csv", HEAD, rows)))
+    assert abs(fit.held_out["by_place"]["gain_over_bass"]) < 1e-3
+    assert "predicts what was held out better" not in adoption.verdict(fit)
+
+
 def test_covariates_must_vary_and_exist(folder):
     events = table(folder / "ok.csv", HEAD, STATES)
     places = table(folder / "c.csv", ("place", "flat"), [(name, 1) for name, _, _ in STATES])
