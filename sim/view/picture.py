@@ -78,7 +78,7 @@ def ground(scenario: Scenario, arm: Arm) -> dict[str, Any]:
         "places": [[*map(float, point), float(r)] for point, r in zip(points.round(1), radius.round(1), strict=True)],
         "guides": np.flatnonzero(~member).tolist(),
         "names": names,
-        "labels": free_labels(points, radius, names, [*largest, *np.flatnonzero(outside)], frame),
+        "labels": free_labels(points, radius, names, [*largest, *np.flatnonzero(~member)[:20]], frame),
         "rings": [path(projection.points(ring[:, 0], ring[:, 1]).round(1)) for ring in scenario.outline],
         "shades": [to_hex(SHADES(level / LEVELS)) for level in range(LEVELS + 1)],
         "states": [[words, colour] for words, colour, _ in STATUS_LEGEND],

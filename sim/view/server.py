@@ -14,6 +14,7 @@ import webbrowser
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from sim.compiled import is_cached
 from sim.model import DiffusionModel
 from sim.scenario import load
 from sim.tables import InputError, Problem
@@ -64,7 +65,8 @@ def run(scenario_source: str, overrides: dict[str, Any], port: int, open_browser
     with _socket(port) as listener:
         port = listener.getsockname()[1]
         _prepare(scenario_source, overrides)
-        print("starting; the engine is compiled at its first use", file=sys.stderr, flush=True)
+        if not is_cached():
+            print("compiling the engine, once: about half a minute", file=sys.stderr, flush=True)
         DiffusionModel(scenario.override({"replicates": 1})).step()
         server = _server(port, lambda: _announce(f"http://{ADDRESS}:{port}/", open_browser))
         with contextlib.suppress(KeyboardInterrupt):
