@@ -347,7 +347,7 @@ def economy(shared, row, run, state, t):
     years = since_base(shared)[y]
     shock = 1.0
     if row.volatility > 0.0:
-        luck = draws.normal(draws.stream(run, draws.YEAR, np.uint64(np.int64(years) + 1_000_000)))
+        luck = draws.normal(draws.stream(run, draws.YEAR, np.uint64(shared.first_year + y)))
         shock = rules.yearly_shock(luck, row.volatility)
     total = 0
     for r in range(shared.regions_count):
@@ -753,11 +753,11 @@ def medians(shared, state):
     """The median number of technologies operating in each region's municipalities (the lower one of two)."""
     for r in range(shared.regions_count):
         first, last = regions(shared)[r].start, regions(shared)[r].stop
-        half = (last - first + 1) // 2
+        half = (regions(shared)[r].members + 1) // 2
         for level in range(shared.kinds + 1):
             within = 0
             for i in range(first, last):
-                within += towns(state)[i].counted <= level
+                within += places(shared)[i].member and towns(state)[i].counted <= level
             if within >= half:
                 areas(state)[r].median = level
                 break
@@ -792,9 +792,9 @@ def start_operation(shared, row, state, k, i, part):
 @compiled
 def show(shared, row, state, k, i, sign, part):
     """A technology comes into operation (sign 1) or goes out of it (-1), for all whom that concerns."""
-    tech, town = technologies(shared)[k], towns(state)[i]
+    tech, place, town = technologies(shared)[k], places(shared)[i], towns(state)[i]
     push(shared, row, state, k, i, sign, part)
-    plates(state)[k, places(shared)[i].region].operating += sign
+    plates(state)[k, place.region].operating += sign * place.member
     lines(state)[k].unsettled = 1
     town.exposed += sign * tech.exposed
     town.counted += sign * tech.counted
@@ -826,7 +826,7 @@ def platforms(shared, row, state):
             continue
         lines(state)[k].unsettled = 0
         for r in range(shared.regions_count):
-            plate, members = plates(state)[k, r], regions(shared)[r].stop - regions(shared)[r].start
+            plate, members = plates(state)[k, r], regions(shared)[r].members
             if plate.platform or members < 2:
                 continue
             linked = partners(shared, state, k, r) if row.platform_spillover > 0.0 else 0.0
@@ -886,7 +886,7 @@ def strike(shared, row, run, state, i, t):
                 cells(state)[k, i].status = DOWN
                 show(shared, row, state, k, i, -1, ALL)
     outage = outages(state)[state.outage_count]
-    outage.place, outage.start, outage.stop = i, t + 1, t + 1 + down
+    outage.place, outage.start, outage.stop = i, t + 1, min(t + 1 + down, shared.steps + 1)
     state.outage_count += 1
     if row.distrust > 0.0:
         town.distrust_until = t + int(math.floor(DISTRUST_YEARS / shared.step + 0.5))

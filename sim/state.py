@@ -100,7 +100,7 @@ TECHNOLOGY = _record(
     lag=_I, life=_I, exposed=_B, counted=_B, requires=(_I, 2), unlocks=(_I, 2),
 )  # fmt: skip
 """A technology as given; lag and life in steps (life 0: no end); `exposed` to incidents, `counted` in the index."""
-REGION = _record(start=_L, stop=_L, population=_L, grp=_F, industry=_F, urban=_F)
+REGION = _record(start=_L, stop=_L, members=_L, population=_L, grp=_F, industry=_F, urban=_F)
 LINK = _record(weight=_L, place=_I)
 STEP = _record(year=_I, opens=_B)
 CELL = _record(peers=_L, leaders=_L, event=_I, following=_I, spell=_S, status=_B, stale=_B)
@@ -128,7 +128,9 @@ _SHARED = ("places", "technologies", "requires", "unlocks", "regions", "region_l
            "leaders_in", "leaders_out", "calendar", "since_base", "portfolio")  # fmt: skip
 _STATE = ("cells", "remaining", "rates", "stale", "wants", "lines", "starts", "ends", "towns", "areas", "plates",
           "table", "ledger", "queue", "spare", "events", "payments", "outages")  # fmt: skip
-SHARED_RECORD = _record(**dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L)
+SHARED_RECORD = _record(
+    **dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L, first_year=_L
+)
 STATE_RECORD = _record(
     **dict.fromkeys((*_STATE, *_DIMENSIONS), _U),
     **dict.fromkeys(("event_room", "outage_room", "queue_room", "spare_room", "paid"), _U),
@@ -284,7 +286,7 @@ def structure(scenario: Scenario) -> Structure:
         tech,
         requires_list,
         unlocks_list,
-        _regions(scenario, np.asarray(scenario.places.region)[order]),
+        _regions(scenario, order),
         np.ascontiguousarray(network.regions),
         np.ascontiguousarray(np.asarray(scenario.fit, dtype=np.float64).T),
         **lists,
@@ -296,7 +298,7 @@ def structure(scenario: Scenario) -> Structure:
     )
     _address(shared, shared.record)
     _measure(shared.record, shared.shape)
-    shared.record["step"] = scenario.step / 12.0
+    shared.record["step"], shared.record["first_year"] = scenario.step / 12.0, scenario.start.year
     shared.record["counted_kinds"], shared.record["exposed_kinds"] = tech["counted"].sum(), tech["exposed"].sum()
     return shared
 
@@ -347,12 +349,15 @@ def _technologies(scenario: Scenario) -> np.ndarray:
     return column
 
 
-def _regions(scenario: Scenario, region: np.ndarray) -> np.ndarray:
+def _regions(scenario: Scenario, order: np.ndarray) -> np.ndarray:
     given = scenario.regions
+    region = np.asarray(scenario.places.region)[order]
     column = np.zeros(len(given.id), REGION)
     for r in np.unique(region):
         where = np.flatnonzero(region == r)
         column["start"][r], column["stop"][r] = where[0], where[-1] + 1
+    members = region[~np.asarray(scenario.places.guide)[order]]
+    column["members"] = np.bincount(members, minlength=len(column))
     column["population"] = np.rint(np.nan_to_num(np.asarray(given.population)))
     column["grp"], column["industry"], column["urban"] = given.grp, given.industry, given.urban
     return column

@@ -358,10 +358,12 @@ class Reference:
                     self.event[i, k]["operating"] = self.t + 1
 
     def open_platforms(self) -> None:
-        """All regions at once, from the platforms of the step before; places that are only looked at count too."""
+        """All regions at once, from the platforms of the step before; places that are only looked at do not count."""
         opening = []
         for (r, k), there in self.platform.items():
-            inside = self.w.inside[r]
+            inside = [i for i in self.w.inside[r] if self.w.member[i]]
+            if not inside:
+                continue
             operating = sum(self.status[i, k] == "operating" for i in inside)
             linked = sum(weight for q, weight in self.w.partners[r].items() if self.platform[q, k]) / UNIT
             reached = operating / len(inside) + self.s.platform.spillover * linked >= self.s.platform.threshold
@@ -405,7 +407,7 @@ class Reference:
                     self.status[i, k] = "down"
         if distrust > 0:
             self.distrust_until[i] = self.t + math.floor(2 / self.years_a_step + 0.5)
-        self.outages.append((i, self.t + 1, self.t + 1 + down))
+        self.outages.append((i, self.t + 1, min(self.t + 1 + down, self.s.steps + 1)))
 
     def lapse(self) -> None:
         for i, k in self.cells:
@@ -430,7 +432,7 @@ class Reference:
         base = self.year(0) if s.economy.base_year is None else s.economy.base_year
         years, shock = year - base, 1.0
         if s.economy.volatility > 0:
-            luck = draws.normal(np.uint64(draws.stream(self.run, draws.YEAR, np.uint64(years + 1_000_000))))
+            luck = draws.normal(np.uint64(draws.stream(self.run, draws.YEAR, np.uint64(year))))
             shock = math.exp(s.economy.volatility * luck - s.economy.volatility**2 / 2)
         national = 0
         for n, r in enumerate(self.w.regions):
@@ -522,8 +524,8 @@ class Reference:
         self.queue.sort(key=lambda want: (-want["value"], want["wanted"], want["tie"]))
 
     def serve(self) -> None:
-        held = {r: sorted(self.holding(i) for i in self.w.inside[r]) for r in self.w.regions}
-        median = {r: counts[(len(counts) - 1) // 2] for r, counts in held.items()}
+        held = {r: sorted(self.holding(i) for i in self.w.inside[r] if self.w.member[i]) for r in self.w.regions}
+        median = {r: counts[(len(counts) - 1) // 2] for r, counts in held.items() if counts}
         self.queue = [want for want in self.queue if not self.paid(want, median)]
 
     def paid(self, want: dict[str, Any], median: dict[str, int]) -> bool:

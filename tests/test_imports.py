@@ -8,7 +8,6 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -102,21 +101,7 @@ def declared() -> set[str]:
     return {re.split(r"[\[<>=!~; ]", item)[0].lower() for item in listed}
 
 
-def with_faults(names: dict[str, str]) -> list[Any]:
-    """All sources; those with a known fault are expected to fail, and to fail only until it is mended."""
-    marks = {name: [pytest.mark.xfail(strict=True, reason=reason)] for name, reason in names.items()}
-    return [pytest.param(path, id=module(path), marks=marks.get(module(path), [])) for path in sources()]
-
-
-@pytest.mark.parametrize(
-    "path",
-    with_faults(
-        {
-            "sim.parameters": "pydantic-core comes with pydantic, but pyproject.toml does not declare it",
-            "sim.sweeps": "filelock is imported and not declared in pyproject.toml",
-        }
-    ),
-)
+@pytest.mark.parametrize("path", sources(), ids=module)
 def test_every_import_is_declared(path: Path) -> None:
     allowed = declared()
     for name in imports(path, True):
@@ -125,11 +110,11 @@ def test_every_import_is_declared(path: Path) -> None:
             assert DISTRIBUTIONS.get(top, top).lower() in allowed, f"{path.name} imports {top}"
 
 
-@pytest.mark.xfail(strict=True, reason="tomlkit is declared in pyproject.toml and nothing imports it")
 def test_every_declared_package_is_imported_somewhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = {re.split(r"[\[<>=!~; ]", item)[0].lower() for item in project["dependencies"]}
-    used = {name.split(".")[0].lower() for path in sources() for name in imports(path, True)}
+    tops = {name.split(".")[0] for path in sources() for name in imports(path, True)}
+    used = {DISTRIBUTIONS.get(top, top).lower() for top in tops}
     assert needed <= used, needed - used
 
 
