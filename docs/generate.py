@@ -158,7 +158,7 @@ def outputs(page: str, folder: Path) -> Iterator[tuple[Snippet, str, Snippet | N
     """
     blocks = list(snippets(page))
     below = dict(zip((block.end for block in blocks), blocks[1:], strict=False))
-    programs = [block for block in blocks if block.kind == "python" and not block.note.startswith("not run")]
+    programs = [block for block in blocks if block.kind == "python" and _runs(block)]
     for block in blocks:
         if block.note.startswith("not run") or block.kind == "text":
             continue
@@ -215,8 +215,13 @@ def with_outputs(page: str, folder: Path) -> str:
 
 
 def executable() -> list[Path]:
-    """The pages whose commands are run."""
-    return [DOCS / "tutorial.md", *sorted((DOCS / "howto").glob("*.md")), DOCS / "reference" / "python.md"]
+    """The pages with commands or programs to run: tutorial, how-tos, Python."""
+    pages = [DOCS / "tutorial.md", *sorted((DOCS / "howto").glob("*.md")), DOCS / "reference" / "python.md"]
+    return [page for page in pages if any(map(_runs, snippets(page.read_text(encoding="utf-8"))))]
+
+
+def _runs(block: Snippet) -> bool:
+    return block.kind in ("bash", "python") and not block.note.startswith("not run")
 
 
 def main() -> None:
