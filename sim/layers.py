@@ -42,12 +42,14 @@ class Layer:
     sha256: str = ""
 
     @cached_property
-    def _lines(self) -> dict[Keys, int]:
-        return key_lines(self.text)
+    def _lines(self) -> dict[tuple[str, ...], int]:
+        # the number of an element is a text in `mandates.0.rate`, and a number after [[mandates]]
+        return {tuple(map(str, keys)): line for keys, line in key_lines(self.text).items()}
 
     def line(self, keys: Keys) -> int:
         """The line of a key, or of the nearest section around it; 0 where there are no lines."""
-        known = (self._lines.get(keys[:length]) for length in range(len(keys), 0, -1))
+        names = tuple(map(str, keys))
+        known = (self._lines.get(names[:length]) for length in range(len(names), 0, -1))
         return next((line for line in known if line), 1 if self.text else 0)
 
 
@@ -163,6 +165,8 @@ def located(layer: Layer, keys: Keys, name: Any, source: Keys) -> Path:
     if not exists:
         siblings = [p.relative_to(folder).as_posix() for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise refuse(f"no such file: {name!r}", "", nearest(name, siblings))
+    if not path.is_file():
+        raise refuse(f"{name!r} is not an ordinary file", "a file")
     return path
 
 

@@ -399,6 +399,7 @@ def study(count: int, seed: int = 1, first: int = 0, tell: Callable[[str], None]
         folder = Path(root) / "case"
         _put(folder, base)
         sound = load(folder / MAIN).resolved()
+        _run_a_little(load(folder / MAIN))  # the engine may have to be compiled, which is no part of an example
         try:
             for number in range(first, first + count):
                 given = example(number, seed, base)
