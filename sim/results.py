@@ -539,6 +539,6 @@ def _category(codes: np.ndarray, names: Sequence[str], known: Sequence[str] | No
 
 def _dates(scenario: Scenario, steps: np.ndarray) -> np.ndarray:
     """Instants in steps as dates, datetime64[s]; below 0 and beyond the end: not a time."""
-    calendar = np.r_[scenario.instants.astype("datetime64[s]"), np.datetime64("NaT")]
+    calendar = np.r_[scenario.instants.astype("datetime64[s]"), np.datetime64("NaT", "s")]
     inside = (steps >= 0) & (steps <= scenario.steps)
     return calendar[np.where(inside, steps, -1)]
