@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -589,3 +591,27 @@ def test_arms_without_runs_have_measures() -> None:
     arm = bare_arm(scenario, structures([scenario])[0])
     assert isinstance(arm, Arm)
     assert set(arm.measures()) <= set(measure_names(scenario))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends the signal of Ctrl-C")
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "world.json").write_text(json.dumps(world().resolved()))
+    words = [sys.executable, "-m", "sim", "sweep", "world.json", "diffusion.peers", "--design", "lhs", "-n", "100000"]
+    child = subprocess.Popen([*words, "-o", "out"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while child.poll() is None and not list((tmp_path / "out" / "parts").glob("*.parquet")):
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=120)
+    assert child.returncode == 130
+    assert "go on with: uptake sweep --resume out" in told
+    assert "Traceback" not in told
+
+
+def test_scenario_discovery_takes_the_frames() -> None:
+    prim = pytest.importorskip("ema_workbench.analysis.prim", reason="the extra `discovery` is not installed")
+    study = sweeps.study_of(world(), {"diffusion.peers": (0.0, 4.0), "sanctions.severity": (0.0, 1.0)}, "lhs", 100, 2)
+    found = sweeps.run_study(study)
+    coverage = found.outcomes_for_ema()["coverage 2027-01"]
+    high = coverage > np.median(coverage)
+    box = prim.Prim(found.experiments.drop(columns="policy"), high, threshold=0.5).find_box()
+    assert box.peeling_trajectory["density"].max() > high.mean()
