@@ -14,7 +14,7 @@ import numpy as np
 
 from sim import engine
 from sim.compiled import entry_point
-from sim.network import Channel, _channel, _on_sphere, sparse_rows
+from sim.network import Channel, channel_from, on_sphere, sparse_rows
 from sim.parameters import NetworkParameters
 from sim.rules import EXPOSURE_UNIT
 from sim.state import CELL, LINE, LINK, PARAMETERS, PLACE, SHARED_RECORD, STATE_RECORD
@@ -341,7 +341,7 @@ def _gravity(towns: _Town, asked: Options, notes: list[str]) -> tuple[Channel, C
         position, decay, neighbours = np.zeros((n, 3)), 0.0, n
         size = 0.0
     else:
-        position = _on_sphere(towns.latitude, towns.longitude)
+        position = on_sphere(towns.latitude, towns.longitude)
     mass = np.maximum(towns.population, 1.0) ** size
     regions = np.unique(towns.region)
     alone = len(regions) == 1
@@ -355,8 +355,8 @@ def _gravity(towns: _Town, asked: Options, notes: list[str]) -> tuple[Channel, C
         notes.append("There is one region: leaders are a channel of their own, peers are the others.")
     weights = (position, mass, rank, decay, neighbours)
     nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    peers = _channel(n, groups_peers, weights, nothing)
-    return peers, _channel(n, groups_leaders, weights, nothing) if towns.leader.any() else None
+    peers = channel_from(n, groups_peers, weights, nothing)
+    return peers, channel_from(n, groups_leaders, weights, nothing) if towns.leader.any() else None
 
 
 def _links(path: str | Path, towns: _Town, asked: Options, notes: list[str]) -> tuple[Channel, Channel | None]:

@@ -56,7 +56,7 @@ def build(scenario: Scenario) -> Network:
     order = canonical_order(scenario)
     region = np.asarray(places.region)[order]
     rank = np.argsort(np.argsort([places.id[i] for i in order])).astype(np.int64)
-    position = _on_sphere(np.asarray(places.latitude)[order], np.asarray(places.longitude)[order])
+    position = on_sphere(np.asarray(places.latitude)[order], np.asarray(places.longitude)[order])
     section = scenario.network_parameters
     mass = np.asarray(places.population, dtype=np.float64)[order] ** section.size_exponent
     leading: np.ndarray = np.asarray(scenario.portfolio)[order].any(axis=1)
@@ -74,8 +74,8 @@ def build(scenario: Scenario) -> Network:
     explicit = _explicit_links(scenario, order)
     return Network(
         order,
-        _channel(len(order), groups_peers, gravity, explicit["peers"]),
-        _channel(len(order), groups_leaders, gravity, explicit["leaders"]),
+        channel_from(len(order), groups_peers, gravity, explicit["peers"]),
+        channel_from(len(order), groups_leaders, gravity, explicit["leaders"]),
         _between_regions(scenario, order, region, position),
     )
 
@@ -100,7 +100,7 @@ def _morton(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
     return spread((latitude + 90.0) / 180.0) | (spread((longitude + 180.0) / 360.0) << np.uint64(1))
 
 
-def _on_sphere(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
+def on_sphere(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
     """Unit vectors float64[n, 3] of coordinates in degrees."""
     phi, theta = np.radians(latitude), np.radians(longitude)
     return np.column_stack([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)])
@@ -147,7 +147,7 @@ def strongest(listeners, candidates, reach, position, mass, rank, decay, chosen,
                 cut = weight[a, count - 1] ** (-2.0 / decay) / (EARTH_RADIUS * EARTH_RADIUS) * (1.0 + 1e-9)
 
 
-def _channel(n: int, groups: list, gravity: tuple, explicit: tuple) -> Channel:
+def channel_from(n: int, groups: list, gravity: tuple, explicit: tuple) -> Channel:
     """Sparse rows from groups of (listeners, candidates), row-normalised, with explicit links taking their share."""
     position, mass, rank, decay, neighbours = gravity
     with np.errstate(over="ignore"):  # an infinite reach rejects nobody, which is right
