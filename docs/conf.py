@@ -12,5 +12,6 @@ exclude_patterns = ["site", "_build"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "Uptake"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
 suppress_warnings = ["misc.highlighting_failure"]
