@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.cli import SOME_FAILED, announce_compilation, load_scenario, say
+from sim.cli import INTERRUPTED, SOME_FAILED, announce_compilation, load_scenario, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,11 @@ def sweep_command(
         return
     folder = resume or output or _default_folder(study)
     with sweeps.cluster(address) if address else nullcontext() as executor, _rate(len(study)) as progress:
-        found = sweeps.run_study(study, folder, resume is not None, executor, threads, progress, [_report])
+        try:
+            found = sweeps.run_study(study, folder, resume is not None, executor, threads, progress, [_report])
+        except sweeps.Interrupted as stopped:
+            say(stopped.how_to_resume)
+            raise click.exceptions.Exit(INTERRUPTED) from None
     click.echo(_sweep_json(found) if machine else summary(found))
     if found.faults:
         say(f"{len(found.faults)} runs failed; they are listed in {folder / 'failed.csv'}")
