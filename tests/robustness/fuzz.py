@@ -71,7 +71,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-class TookTooLong(Exception):
+class TookTooLongError(Exception):
     """An example that did not end in time."""
 
 
@@ -98,12 +98,12 @@ def dressed(files: dict[str, bytes], chance: random.Random) -> Example:
 def planted(files: dict[str, bytes], chance: random.Random) -> Example:
     """One fault at a line that is known because it was put there."""
     if chance.random() < 0.5:
-        lines = _dress(files, chance, but=MAIN)
+        _dress(files, chance, but=MAIN)
         what, line = _plant_in_text(files, chance)
         return Example("planted", what, files, (MAIN, line))
     table = chance.choice(sorted(TABLES))
     name = f"tables/{TABLES[table]}.csv"
-    lines = _dress(files, chance, but=name)
+    _dress(files, chance, but=name)
     rows = list(csv.reader(io.StringIO(files[name].decode())))
     what, row, raw = _plant_in_table(table, rows, chance)
     files[name], lines = _written(rows, chance, raw)
@@ -111,12 +111,11 @@ def planted(files: dict[str, bytes], chance: random.Random) -> Example:
 
 
 def _dress(files: dict[str, bytes], chance: random.Random, but: str = "") -> None:
-    for name in files:
+    for name, data in list(files.items()):
         if name != but and name.endswith(".csv") and chance.random() < 0.5:
-            files[name] = _written(list(csv.reader(io.StringIO(files[name].decode()))), chance)[0]
+            files[name] = _written(list(csv.reader(io.StringIO(data.decode()))), chance)[0]
         elif name != but and name.endswith(".toml"):
-            lines = _commented(files[name].decode().splitlines(), chance)
-            files[name] = _ended(lines, chance)
+            files[name] = _ended(_commented(data.decode().splitlines(), chance), chance)
 
 
 def _commented(lines: list[str], chance: random.Random) -> list[str]:
@@ -188,7 +187,7 @@ def _broken(key: str, value: str, chance: random.Random) -> str:
 
 def _wrong_value(key: str, value: str, chance: random.Random) -> str:
     """The key with a value that it may not hold."""
-    last = key.split(".")[-1]
+    last = key.rsplit(".", maxsplit=1)[-1]
     choices: tuple[str, ...] = ("5", "true", "[]", "nan", "{}")
     if last in ("start", "end", "from", "until", "date", "before"):
         choices = ('"2018-13"', "2018", '"yesterday"', "true", '"18-04"', "2018-04-01T10:00:00", '"2018-4"', "[]")
@@ -331,9 +330,9 @@ def answer(given: Example, folder: Path, sound: dict[str, object]) -> Outcome:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
             outcome = _judged(given, folder, sound)
-    except TookTooLong:
+    except TookTooLongError:
         outcome = Outcome("hung", f"did not end in {SECONDS} seconds")
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what we look for
+    except Exception as error:
         outcome = Outcome("raised", f"{type(error).__name__}: {error}"[:300])
     outcome.seconds = time.perf_counter() - begin
     return outcome
@@ -388,7 +387,7 @@ def _judged_refusal(given: Example, folder: Path, error: InputError) -> Outcome:
 
 
 def _alarm(number: int, frame: FrameType | None) -> None:
-    raise TookTooLong
+    raise TookTooLongError
 
 
 def study(count: int, seed: int = 1, first: int = 0, tell: Callable[[str], None] = print) -> dict[str, float]:
@@ -411,7 +410,8 @@ def study(count: int, seed: int = 1, first: int = 0, tell: Callable[[str], None]
                 tally.update(["right line"] * (outcome.right is True) + ["wrong line"] * (outcome.right is False))
                 tally.update(["faults"] * bool(outcome.fault))
                 if outcome.fault or outcome.right is False:
-                    tell(f"{number}: {given.kind} ({given.what!r}, {given.expected}): {outcome.fault or 'another line'}")
+                    about = f"{number}: {given.kind} ({given.what!r}, {given.expected})"
+                    tell(f"{about}: {outcome.fault or 'another line'}")
         finally:
             signal.alarm(0)
             signal.signal(signal.SIGALRM, before)
