@@ -345,11 +345,18 @@ def view(source: str, overrides: tuple[str, ...], port: int, no_open: bool) -> N
 def report(folder: Path, output: Path | None) -> None:
     """Write the report of a results folder anew, from what is saved in it."""
     from sim.folder import load
-    from sim.report import write_report
 
     saved = load(folder)
     target = output or Path("report.html")
-    write_report(saved.results(), target, str(saved.provenance.get("command", "")), made=saved.provenance)
+    if saved.provenance.get("kind") == "sweep":
+        from sim.sweep_report import write_sweep_report
+        from sim.sweeps import read_sweep
+
+        write_sweep_report(read_sweep(folder), target)
+    else:
+        from sim.report import write_report
+
+        write_report(saved.results(), target, str(saved.provenance.get("command", "")), made=saved.provenance)
     click.echo(str(target))
 
 
