@@ -18,7 +18,7 @@ from sim.tables import InputError, Problem, nearest
 DESIGNS = ("grid", "lhs", "sobol")
 GRID_LEVELS = 5
 POINTS = 256
-LARGEST_GRID = 10_000_000
+LARGEST_DESIGN = 10_000_000
 FIT = "fit"
 
 
@@ -226,6 +226,9 @@ def design_of(factors: Sequence[Factor], kind: str = "sobol", n: int | None = No
     n = (GRID_LEVELS if kind == "grid" else POINTS) if n is None else int(n)
     if n < 2:
         raise _refused("n", f"{n} is too small", "2 or more")
+    points = {"grid": n, "lhs": n, "sobol": n * (2 * len(factors) + 2)}[kind]
+    if points > LARGEST_DESIGN:
+        raise _refused("n", f"the design would have {points} points or more", f"up to {LARGEST_DESIGN}")
     if kind == "grid":
         return _grid(factors, n)
     if kind == "sobol" and n & (n - 1):
@@ -238,8 +241,8 @@ def design_of(factors: Sequence[Factor], kind: str = "sobol", n: int | None = No
 def _grid(factors: Sequence[Factor], n: int) -> Design:
     axes = [factor.grid(n) for factor in factors]
     size = math.prod(len(axis) for axis in axes)
-    if size > LARGEST_GRID:
-        raise _refused("n", f"the grid would have {size} points", f"up to {LARGEST_GRID}; or --design lhs")
+    if size > LARGEST_DESIGN:
+        raise _refused("n", f"the grid would have {size} points", f"up to {LARGEST_DESIGN}; or --design lhs")
     picks = np.array(list(itertools.product(*(range(len(axis)) for axis in axes))))
     unit = picks / np.maximum([len(axis) - 1 for axis in axes], 1)
     columns = [[axis[i] for i in picks[:, j]] for j, axis in enumerate(axes)]

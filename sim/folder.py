@@ -54,7 +54,7 @@ def new_folder(folder: Path, force: bool = False) -> Any:
 
     Yields the folder to write into. Raises InputError when `folder` exists and `force` is not given.
     """
-    folder = Path(os.path.abspath(folder))
+    folder = Path(folder).resolve()
     if folder.exists() and not (force and _is_ours(folder)):
         raise InputError(_exists(folder))
     partial = folder.with_name(folder.name + ".partial")
@@ -67,6 +67,9 @@ def new_folder(folder: Path, force: bool = False) -> Any:
         write_text(partial / "STATUS", PARTIAL + "\n")
         yield partial
         seal(partial)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(partial, folder)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         reason = error.strerror or str(error)
@@ -76,9 +79,6 @@ def new_folder(folder: Path, force: bool = False) -> Any:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(partial, folder)
 
 
 def _is_ours(folder: Path) -> bool:
@@ -221,6 +221,17 @@ def _yearly_means(results: Results) -> pd.DataFrame:
 # Reading back
 
 
+@contextmanager
+def _sound(path: Path) -> Any:
+    """Turn whatever a damaged file makes of its readers into an InputError that names it."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        message = "is damaged, or missing"
+        allowed = "the file as it was written; `uptake check` tells what has changed"
+        raise InputError(Problem(str(path), 0, "", message, allowed)) from error
+
+
 @dataclass(frozen=True)
 class Saved:
     """A results folder, read when its parts are asked for."""
@@ -230,19 +241,27 @@ class Saved:
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """versions, seed, command, hashes of the inputs."""
-        return dict(json.loads((self.folder / "provenance.json").read_text(encoding="utf-8")))
+        path = self.folder / "provenance.json"
+        with _sound(path):
+            found = dict(json.loads(path.read_text(encoding="utf-8")))
+            list(found["policies"]), int(found["replicates"]), int(found["seed"])
+        return found
 
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario as it was run."""
-        text = (self.folder / "resolved.json").read_text(encoding="utf-8")
-        return Scenario.from_resolved(json.loads(text), str(self.folder / "resolved.json"))
+        path = self.folder / "resolved.json"
+        with _sound(path):
+            found = json.loads(path.read_text(encoding="utf-8"))
+        return Scenario.from_resolved(found, str(path))
 
     def table(self, name: str) -> pd.DataFrame:
         """A Parquet table of the folder: events, regions, outages, shares or effects."""
         import pandas as pd
 
-        return pd.read_parquet(self.folder / f"{name}.parquet")
+        path = self.folder / f"{name}.parquet"
+        with _sound(path):
+            return pd.read_parquet(path)
 
     @cached_property
     def events(self) -> pd.DataFrame:
@@ -275,7 +294,8 @@ class Saved:
             rows = rows_of(scenario, seed, np.arange(count))
             title = scenario.policies[name].title if name in scenario.policies else "Baseline"
             arm = Arm(name, title, scenario, shared, rows, _empty_batch())
-            batch = _batch_from(arm, *(t[t["policy"] == name] for t in (self.events, self.regions, outages)))
+            with _sound(self.folder):
+                batch = _batch_from(arm, *(t[t["policy"] == name] for t in (self.events, self.regions, outages)))
             arms[name] = Arm(name, title, scenario, shared, rows, batch)
         return Results(self.scenario, arms, count, seed)
 
@@ -292,7 +312,7 @@ def load(folder: str | Path) -> Saved:
     if not status.is_file():
         message = "this is not a results folder" if path.exists() else "there is no such folder"
         raise InputError(Problem(str(path), 0, "folder", message, "a folder that `uptake run` wrote"))
-    if status.read_text(encoding="utf-8").strip() != COMPLETE:
+    if status.read_bytes().strip() != COMPLETE.encode():
         raise InputError(Problem(str(path), 0, "STATUS", "these results are partial", "complete results; run again"))
     return Saved(path)
 
@@ -356,7 +376,9 @@ def check(folder: str | Path) -> list[str]:
     saved = load(folder)
     faults = []
     listed = {}
-    for line in (saved.folder / "MANIFEST.sha256").read_text(encoding="utf-8").splitlines():
+    with _sound(saved.folder / "MANIFEST.sha256"):
+        lines = (saved.folder / "MANIFEST.sha256").read_text(encoding="utf-8").splitlines()
+    for line in lines:
         digest, _, name = line.partition("  ")
         listed[name] = digest
     for name, digest in listed.items():

@@ -25,6 +25,7 @@ from sim.results import BASELINE, arm_names
 from sim.scenario import Scenario, load
 from sim.studies import Study, Task, attempt, attempt_remotely, fault, study_from
 from sim.tables import InputError, Problem, nearest
+from sim.world import MEMORY_LIMIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,8 @@ IN_FLIGHT = 64
 TIMING_SECONDS = 0.4
 CLUSTER_SECONDS = 10
 _RUN_BYTES = 40
+_HELD_BYTES = 200
+"""Of a run in memory beside its figures: its id as a text, its number, and what writing them takes."""
 _FINAL = "outcomes.parquet"
 _LIBRARIES = ("numpy", "numba", "scipy", "SALib", "pandas", "pyarrow")
 
@@ -114,7 +117,19 @@ def study_of(
     if count < 1 or (replicates is not None and int(replicates) < 1):
         raise InputError(Problem("sweep", 0, "replicates", f"{replicates} is too few", "1 or more"))
     chosen = chosen_measures(scenario, measures, dates)
-    return Study(scenario, found, design_of(found, design, n, used), tuple(arms), count, used, chosen)
+    study = Study(scenario, found, design_of(found, design, n, used), tuple(arms), count, used, chosen)
+    _refuse_absurd(study)
+    return study
+
+
+def _refuse_absurd(study: Study) -> None:
+    """Raises InputError when the figures and ids of all runs could not be held in memory."""
+    runs = len(study.design) * len(study.arms) * study.replicates
+    size = runs * (_HELD_BYTES + 8 * (len(study.columns) + len(study.design.values)))
+    if size > MEMORY_LIMIT:
+        message = f"{runs} runs may need {size / 2**30:,.0f} GB"
+        allowed = f"up to {MEMORY_LIMIT / 2**30:g} GB, about {int(runs * MEMORY_LIMIT / size)} runs"
+        raise InputError(Problem("sweep", 0, "replicates", message, allowed))
 
 
 REPLICATES = {"sobol": 4, "lhs": 4, "grid": 10}
