@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import sim
 from sim.cli import program
-from sim.cli_new import new_command, write_scenario
+from sim.cli_new import write_scenario
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def example(tmp_path_factory):
 
 def test_the_command_says_what_to_do_next(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    told = CliRunner().invoke(new_command, ["my-region"])
+    told = CliRunner().invoke(program, ["new", "my-region"])
     assert told.exit_code == 0
     assert "uptake run my-region/my-region.toml" in told.output
     checked = CliRunner().invoke(program, ["check", "my-region/my-region.toml"])
