@@ -99,7 +99,7 @@ def help_texts() -> str:
 
     from sim.cli import program
 
-    context = click.Context(program, info_name="uptake")
+    context = program.make_context("uptake", [], resilient_parsing=True)
     lines: list[str] = []
     for name in COMMANDS:
         command = program.get_command(context, name)
