@@ -314,10 +314,10 @@ def _values(arm: Arm, measure: Measure, known: tuple[str, ...]) -> np.ndarray:
         return public_money(arm)
     if measure.key == "grp":
         return product(arm)[:, :, -1].sum(axis=1)
-    name, _, instant = measure.key.partition("@")
-    if instant:
+    if "@" in measure.key:
+        name, _, instant = measure.key.rpartition("@")
         return 100 * one(arm, known.index(name))[:, int(instant)]
-    return 100 * arm.series(arm.measures()[name])[:, -1]
+    return 100 * arm.series(arm.measures()[measure.key])[:, -1]
 
 
 def effects(results: Results) -> dict[str, list[Effect]]:

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -54,14 +55,10 @@ def new_folder(folder: Path, force: bool = False) -> Any:
 
     Yields the folder to write into. Raises InputError when `folder` exists and `force` is not given.
     """
-    folder = Path(folder).resolve()
-    if folder.exists() and not (force and _is_ours(folder)):
-        raise InputError(_exists(folder))
-    partial = folder.with_name(folder.name + ".partial")
-    if partial.exists():
-        if not _is_ours(partial):
-            raise InputError(_exists(partial))
-        shutil.rmtree(partial)
+    try:
+        folder, partial = _free(folder, force)
+    except (OSError, ValueError) as error:
+        raise InputError(_unwritable(folder, error)) from error
     try:
         partial.mkdir(parents=True)
         write_text(partial / "STATUS", PARTIAL + "\n")
@@ -72,13 +69,31 @@ def new_folder(folder: Path, force: bool = False) -> Any:
         os.replace(partial, folder)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        reason = error.strerror or str(error)
-        message = f"the results cannot be written: {reason}"
-        problem = Problem(str(folder), 0, "output", message, "a folder with room that you may write to")
-        raise InputError(problem) from error
+        raise InputError(_unwritable(folder, error)) from error
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _free(folder: Path, force: bool) -> tuple[Path, Path]:
+    """The folder behind all links, and the name of a partial one beside it, which is free."""
+    folder = Path(folder).resolve()
+    if folder.exists() and not (force and _is_ours(folder)):
+        raise InputError(_exists(folder))
+    partial = folder.with_name(folder.name + ".partial")
+    if partial.exists():
+        if not _is_ours(partial):
+            raise InputError(_exists(partial))
+        shutil.rmtree(partial)
+    return folder, partial
+
+
+def _unwritable(folder: Path, error: Exception) -> Problem:
+    # Arrow tells the number in the text alone
+    number = re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE)
+    reason = os.strerror(int(number[1])) if number else getattr(error, "strerror", None) or str(error)
+    message = f"the results cannot be written: {reason}"
+    return Problem(str(folder), 0, "output", message, "a folder with room that you may write to")
 
 
 def _is_ours(folder: Path) -> bool:

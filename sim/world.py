@@ -25,6 +25,10 @@ EARTH_RADIUS_KM = 6371.0088
 SAME_PLACE_KM = 15.0
 MEMORY_LIMIT = 16 * 2**30
 NO_END = math.inf
+MEASURE_NAMES = frozenset(("coverage", "people", "index", "large", "medium", "small", "spending", "public", "grp"))
+"""What results call their measures: a technology of that name would hide one."""
+FEDERAL = frozenset(("federal",))
+"""What results call the level above the regions."""
 
 
 def _number(unit: str, low: float, high: float, optional: bool = False, empty: bool = False) -> Column:
@@ -253,8 +257,8 @@ def _people(tables: Mapping[str, Table], problems: list[Problem]) -> tuple[Place
     """Places, and the regions that have one; ids that do not fit are added to the problems."""
     rows = _stacked([tables.get("places"), tables.get("settlements")])
     countries = _stacked([tables.get("regions"), tables.get("countries")])
-    for column in (rows, countries):
-        problems += _id_problems(column["id"], column["line"])
+    problems += _id_problems(rows["id"], rows["line"])
+    problems += _id_problems(countries["id"], countries["line"], FEDERAL)
     index = {name: row for row, name in enumerate(countries["id"])}
     region, found = _found(rows["region"], index, "region", rows["line"])
     problems += found
@@ -301,12 +305,18 @@ def _regions(rows: Mapping[str, Any], used: np.ndarray, places: Places) -> Regio
     )
 
 
-def _id_problems(ids: tuple[str, ...], lines: list[tuple[str, int]]) -> list[Problem]:
-    """Ids that lists, keys and other tables could not hold, or that two tables both have."""
+def _id_problems(
+    ids: tuple[str, ...], lines: list[tuple[str, int]], taken: frozenset[str] = frozenset()
+) -> list[Problem]:
+    """Ids that lists, keys and other tables could not hold, that two tables both have, or that are `taken`."""
     allowed = "no space, comma, semicolon or quote"
     sound = re.compile(r"[^\s,;\"'`]{1,80}").fullmatch
     wrong = [row for row, name in enumerate(ids) if not sound(name)]
     problems = [_at(lines[row], "id", f"{ids[row][:80]!r} is not an id", allowed) for row in wrong]
+    for row, name in enumerate(ids) if taken else ():
+        if name in taken:
+            message = f"the id {name!r} has a meaning of its own in results"
+            problems.append(_at(lines[row], "id", message, "any other id"))
     if len(set(ids)) < len(ids):
         seen: set[str] = set()
         for row, name in enumerate(ids):
@@ -343,7 +353,7 @@ def _lines(table: Table) -> list[tuple[str, int]]:
 
 def _technologies(table: Table, problems: list[Problem]) -> Technologies:
     rows = table.columns
-    problems += _id_problems(rows["id"], _lines(table))
+    problems += _id_problems(rows["id"], _lines(table), MEASURE_NAMES)
     numbers = ("cost", "complexity", "benefit", "foreign_share", "lag", "privacy", "running_cost", "saving")
     return Technologies(
         life=_frozen(np.where(np.isnan(rows["life"]), NO_END, rows["life"])),
