@@ -1,6 +1,7 @@
 """How the engine becomes machine code: compiled once, cached by what its sources say, wherever a folder is writable."""
 
 import hashlib
+import operator
 import os
 import tempfile
 from collections.abc import Callable
@@ -11,8 +12,9 @@ import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils, config
-from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
+from numba.core.datamodel.models import ArrayModel
+from numba.extending import intrinsic, lower_builtin, register_model
+from numba.np import arrayobj
 
 _SOURCES = ("compiled.py", "rules.py", "draws.py", "network.py", "state.py", "engine.py")
 
@@ -78,6 +80,47 @@ def entry_point(function: Callable[..., Any]) -> Any:
         config.CACHE_DIR = before
 
 
+class Column(types.Array):
+    """An array whose indices are never negative: nothing is spent on counting from the end."""
+
+    def copy(self, dtype: Any = None, ndim: Any = None, layout: Any = None, readonly: Any = None) -> types.Array:
+        """The type of a part of it."""
+        plain = super().copy(dtype, ndim, layout, readonly)
+        return Column(plain.dtype, plain.ndim, plain.layout, readonly=not plain.mutable, aligned=plain.aligned)
+
+
+register_model(Column)(ArrayModel)
+
+
+def _unsigned(context: Any, builder: Any, kind: Any, value: Any) -> tuple[Any, Any]:
+    """An index, or a tuple of them, as unsigned numbers; slices stay as they are."""
+    if isinstance(kind, types.BaseTuple):
+        parts = cgutils.unpack_tuple(builder, value, len(kind))
+        pairs = [_unsigned(context, builder, *pair) for pair in zip(kind, parts, strict=True)]
+        whole = types.Tuple([part for part, _ in pairs])
+        return whole, context.make_tuple(builder, whole, [part for _, part in pairs])
+    if isinstance(kind, types.Integer):
+        return types.uintp, context.cast(
+            builder, context.cast(builder, value, kind, types.intp), types.intp, types.uintp
+        )
+    return kind, value
+
+
+@lower_builtin(operator.getitem, Column, types.Integer)
+@lower_builtin(operator.getitem, Column, types.BaseTuple)
+def _get(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    kind, index = _unsigned(context, builder, signature.args[1], args[1])
+    get = arrayobj.getitem_array_tuple if isinstance(kind, types.BaseTuple) else arrayobj.getitem_arraynd_intp
+    return get(context, builder, signature.return_type(signature.args[0], kind), (args[0], index))
+
+
+@lower_builtin(operator.setitem, Column, types.Any, types.Any)
+def _set(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    kind, index = _unsigned(context, builder, signature.args[1], args[1])
+    changed = types.void(signature.args[0], kind, signature.args[2])
+    return arrayobj.setitem_array(context, builder, changed, (args[0], index, args[2]))
+
+
 def column(name: str, dtype: Any, *dimensions: Any) -> Any:
     """An accessor for compiled code: the array at the address that a record holds under `name`.
 
@@ -88,7 +131,7 @@ def column(name: str, dtype: Any, *dimensions: Any) -> Any:
 
     @intrinsic
     def accessor(typing_context: Any, record: Any) -> Any:
-        array = types.Array(numba.from_dtype(np.dtype(dtype)), len(dimensions), "C")
+        array = Column(numba.from_dtype(np.dtype(dtype)), len(dimensions), "C")
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             word = context.get_value_type(types.intp)
@@ -106,7 +149,7 @@ def column(name: str, dtype: Any, *dimensions: Any) -> Any:
             for extent in reversed(shape[1:]):
                 strides.insert(0, builder.mul(strides[0], extent))
             data = builder.inttoptr(field(name), out.data.type)
-            populate_array(out, data, shape, strides, item, meminfo=None)
+            arrayobj.populate_array(out, data, shape, strides, item, meminfo=None)
             return out._getvalue()
 
         return array(record), generate

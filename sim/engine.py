@@ -33,6 +33,8 @@ from sim.state import (
     PLATFORM,
     WAITING,
     WANTED,
+    all_rates,
+    all_remaining,
     areas,
     calendar,
     cells,
@@ -76,6 +78,7 @@ OPEN, OPENING = 1, 2
 DISTRUST_YEARS = 2.0
 HIGHEST_RATE = 1e30
 ALL, ANNOUNCED, REST = 0, 1, 2
+BLOCK = 64
 
 
 # The month
@@ -91,7 +94,8 @@ def month(shared, row, decrees, run, state, t):
         budgets(shared, state, t)
     supply(shared, row, state, t)
     for k in range(shared.kinds):
-        want(shared, row, decrees, run, state, k, t)
+        prepare(shared, row, decrees, state, k, t)
+    want(shared, row, decrees, run, state, t)
     if money_binds:
         queue(shared, row, run, state, t)
         pay(shared, row, state, t)
@@ -150,6 +154,7 @@ def clear(state):
     for r in range(state.regions_count):
         area = areas(state)[r]
         area.pool = area.reserve = area.pool_inflow = area.reserve_inflow = area.median = 0
+        area.stirred = 1
     table(state)[:] = math.nan
     ledger(state)[:] = 0
 
@@ -167,6 +172,7 @@ def settle(shared, row, run, state):
         town.incidents = town.exposed = town.counted = 0
         town.distrust_until = town.down_until = NEVER
         town.balance = town.arrears = town.inflow = town.running = town.fee = town.saving = 0
+        town.due = town.fee_due = town.saved = 0
 
 
 @compiled
@@ -410,38 +416,47 @@ def budgets(shared, state, t):
         area.pool += area.pool_inflow
         area.reserve += area.reserve_inflow
         flows[REGIONAL_INFLOW] += area.pool_inflow + area.reserve_inflow
+        inflow = saved = fees = running = 0
         for i in range(regions(shared)[r].start, regions(shared)[r].stop):
-            if places(shared)[i].member:
-                keep_house(towns(state)[i], flows, shared.step)
+            town = towns(state)[i]
+            paid = keep_house(town)
+            inflow += town.inflow
+            saved += town.saved
+            fees += min(town.fee_due, paid)
+            running += paid - min(town.fee_due, paid)
+        flows[OWN_INFLOW] += inflow
+        flows[SAVED] += saved
+        flows[FEES_PAID] += fees
+        flows[RUNNING_PAID] += running
 
 
 @compiled
-def keep_house(town, flows, step):
-    """One municipality's inflow, savings, running costs, fees and arrears of a step."""
-    saved, running, fee = int(town.saving * step), int(town.running * step), int(town.fee * step)
-    available = town.balance + town.inflow + saved
-    due = running + fee + town.arrears
+def keep_house(town):
+    """One municipality's inflow, savings, running costs, fees and arrears of a step; returns what it paid."""
+    available = town.balance + town.inflow + town.saved
+    due = town.due + town.arrears
     paid = min(available, due)
-    fees = min(fee, paid)
     town.balance = available - paid
     town.arrears = due - paid
-    flows[OWN_INFLOW] += town.inflow
-    flows[SAVED] += saved
-    flows[FEES_PAID] += fees
-    flows[RUNNING_PAID] += paid - fees
+    return paid
 
 
 @compiled
 def cost_of(shared, row, state, k, i):
-    """What technology k costs place i now, whole minor units; from the second time on it is renewed at a part."""
-    line = lines(state)[k]
+    """What technology k costs place i now, whole minor units."""
+    return price(shared, row, state, k, i, lines(state)[k].supply, plates(state)[k, places(shared)[i].region].platform)
+
+
+@compiled
+def price(shared, row, state, k, i, supply, platform):
+    """What technology k would cost place i, whole minor units; from the second time on it is renewed at a part."""
     millions = rules.full_cost(
         technologies(shared)[k].cost,
         row.cost_level,
         towns(state)[i].size,
-        row.platform_cost_cut * plates(state)[k, places(shared)[i].region].platform,
+        row.platform_cost_cut * platform,
         row.supply_premium,
-        line.supply,
+        supply,
         row.protection_cost * row.protection,
     )
     first = 0 if portfolio(shared)[k, i] else 1
@@ -463,8 +478,8 @@ def supply(shared, row, state, t):
 
 
 @part
-def want(shared, row, decrees, run, state, k, t):
-    """Clocks of technology k run down at the hazard; where one reaches zero the technology is wanted."""
+def prepare(shared, row, decrees, state, k, t):
+    """Rates of technology k as of now, and what mandates take off its clocks."""
     line = lines(state)[k]
     line.wants = 0
     if line.stale > 0:
@@ -472,18 +487,30 @@ def want(shared, row, decrees, run, state, k, t):
     for m in range(len(decrees)):
         if decrees[m].technology == k and decrees[m].start <= t < decrees[m].stop:
             obey(shared, state, k, decrees[m].region, decrees[m].rate * shared.step)
-    if age(remaining(state)[k], rates(state)[k], np.float32(line.supply)) > 0:
-        collect(shared, row, decrees, run, state, k, t)
+
+
+@part
+def want(shared, row, decrees, run, state, t):
+    """Clocks run down at the hazard, technologies of the same supply together; at zero the technology is wanted."""
+    first = 0
+    for k in range(shared.kinds):
+        if k + 1 == shared.kinds or lines(state)[k + 1].supply != lines(state)[k].supply:
+            last = (k + 1) * shared.places_count
+            for start in range(first, last, BLOCK):
+                stop = min(start + BLOCK, last)
+                if age(all_remaining(state), all_rates(state), start, stop, np.float32(lines(state)[k].supply)) > 0:
+                    collect(shared, row, decrees, run, state, start, stop, t)
+            first = last
 
 
 @compiled
-def age(clocks, paces, factor):
+def age(clocks, paces, start, stop, factor):
     """The pass over the waiting cells: remaining -= rate * supply; returns how many clocks have run out."""
-    due = 0
-    for i in range(len(clocks)):
-        left = clocks[i] - paces[i] * factor
-        clocks[i] = left
-        due += left <= np.float32(0.0)
+    due = np.int32(0)
+    for at in range(start, stop):
+        left = clocks[at] - paces[at] * factor
+        clocks[at] = left
+        due = np.int32(due + (left <= np.float32(0.0)))
     return due
 
 
@@ -497,16 +524,19 @@ def obey(shared, state, k, r, toll):
 
 
 @compiled
-def collect(shared, row, decrees, run, state, k, t):
+def collect(shared, row, decrees, run, state, start, stop, t):
     """Those whose clock has run out want the technology, each for its own reason."""
-    line, clocks = lines(state)[k], remaining(state)[k]
-    for i in range(shared.places_count):
-        if clocks[i] <= np.float32(0.0):
+    clocks = all_remaining(state)
+    for at in range(start, stop):
+        if clocks[at] <= np.float32(0.0):
+            k = at // shared.places_count
+            i = at - k * shared.places_count
+            line = lines(state)[k]
             source, guide = attribute(shared, row, decrees, run, state, k, i, t)
             entry = wants(state)[k, line.wants]
             entry.place, entry.source, entry.guide = i, source, guide
             line.wants += 1
-            clocks[i] = math.inf
+            clocks[at] = math.inf
             rates(state)[k, i] = 0.0
             cells(state)[k, i].status = WANTED
 
@@ -624,11 +654,24 @@ def queue(shared, row, run, state, t):
             entry.value = rules.priority(technologies(shared)[k].benefit, cost_of(shared, row, state, k, wish.place))
             entry.tie = draws.cell_bits(bits, technologies(shared)[k].key, cells(state)[k, wish.place].spell)
             entry.wanted, entry.source, entry.guide = t + 1, wish.source, wish.guide
+            entry.least = least_own(shared, row, state, k, wish.place, wish.source)
             new += 1
     if new > 0:
         sort(spare(state), new)
         merge(queue_of(state), state.queued, spare(state), new)
         state.queued += new
+
+
+@compiled
+def least_own(shared, row, state, k, i, source):
+    """What place i must hold at the least to pay for technology k: at full supply, on a platform, from full pools.
+
+    A little less, for rounding: below it the entry need not be looked at.
+    """
+    cost = price(shared, row, state, k, i, 1.0, 1)
+    public = cost - rules.private_part(cost, row.private_share)
+    shares = row.regional_share + (row.federal_share if source in (LEADERS, PLATFORM) else 0.0)
+    return int(public * (1.0 - shares) * (1.0 - 1e-9)) - 4
 
 
 @compiled
@@ -646,6 +689,7 @@ def move(entries, to, source, at):
     """Copy entry `at` of `source` to `to` of `entries`."""
     old, new = source[at], entries[to]
     new.value, new.tie, new.place, new.technology = old.value, old.tie, old.place, old.technology
+    new.least = old.least
     new.guide, new.wanted, new.source = old.guide, old.wanted, old.source
 
 
@@ -703,7 +747,8 @@ def pay(shared, row, state, t):
     entries = queue_of(state)
     kept = 0
     for at in range(state.queued):
-        if not served(shared, row, state, entries[at], t):
+        poor = towns(state)[entries[at].place].balance < entries[at].least
+        if poor or not served(shared, row, state, entries[at], t):
             if kept < at:
                 move(entries, kept, entries, at)
             kept += 1
@@ -752,6 +797,9 @@ def receipt(state, event, flows, own, regional, federal, private):
 def medians(shared, state):
     """The median number of technologies operating in each region's municipalities (the lower one of two)."""
     for r in range(shared.regions_count):
+        if not areas(state)[r].stirred:
+            continue
+        areas(state)[r].stirred = 0
         first, last = regions(shared)[r].start, regions(shared)[r].stop
         half = (regions(shared)[r].members + 1) // 2
         for level in range(shared.kinds + 1):
@@ -796,6 +844,7 @@ def show(shared, row, state, k, i, sign, part):
     push(shared, row, state, k, i, sign, part)
     plates(state)[k, place.region].operating += sign * place.member
     lines(state)[k].unsettled = 1
+    areas(state)[places(shared)[i].region].stirred = 1
     town.exposed += sign * tech.exposed
     town.counted += sign * tech.counted
     for at in range(tech.unlocks[0], tech.unlocks[1]):
@@ -816,6 +865,8 @@ def oblige(shared, row, state, k, i, sign):
     town.running += sign * int(cost * tech.running)
     town.fee += sign * int(payment.private * row.private_fee)
     town.saving += sign * int(cost * tech.saving)
+    town.fee_due, town.saved = int(town.fee * shared.step), int(town.saving * shared.step)
+    town.due = int(town.running * shared.step) + town.fee_due
 
 
 @part

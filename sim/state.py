@@ -110,14 +110,17 @@ LINE = _record(supply=_F, stale=_I, wants=_I, unsettled=_B)
 """What changes about a technology: its supply, how many cells are stale or wanted, whether a platform may open."""
 TOWN = _record(
     capacity=_F, size=_F, clock=_F, balance=_L, arrears=_L, inflow=_L, running=_L, fee=_L, saving=_L,
-    distrust_until=_I, down_until=_I, incidents=_I, exposed=_I, counted=_I,
+    due=_L, fee_due=_L, saved=_L, distrust_until=_I, down_until=_I, incidents=_I, exposed=_I, counted=_I,
 )  # fmt: skip
-"""What changes about a place: capacity, incidents, technologies operating, money (minor units; obligations a year)."""
-AREA = _record(start_share=_F, pool=_L, reserve=_L, pool_inflow=_L, reserve_inflow=_L, median=_L)
+"""What changes about a place: capacity, incidents, technologies operating, money in minor units.
+
+`running`, `fee` and `saving` are a year's; a step's are `due` (running costs and fees), `fee_due` and `saved`.
+"""
+AREA = _record(start_share=_F, pool=_L, reserve=_L, pool_inflow=_L, reserve_inflow=_L, median=_L, stirred=_B)
 """What changes about a region."""
 PLATE = _record(operating=_I, platform=_B)
 """One technology in one region: municipalities operating it, and whether it is a platform."""
-QUEUE = _record(value=_F, tie=_U, place=_I, technology=_I, guide=_I, wanted=_S, source=_B)
+QUEUE = _record(value=_F, tie=_U, least=_L, place=_I, technology=_I, guide=_I, wanted=_S, source=_B)
 EVENT = _record(place=_I, guide=_I, technology=_S, spell=_S, wanted=_S, adopted=_S, operating=_S, ended=_S, source=_B)
 """An adoption; times are instants in steps from the start, -1 where there is none."""
 PAYMENT = _record(own=_L, regional=_L, federal=_L, private=_L)
@@ -159,6 +162,8 @@ portfolio = column("portfolio", np.uint8, "kinds", "places_count")
 cells = column("cells", CELL, "kinds", "places_count")
 remaining = column("remaining", np.float32, "kinds", "places_count")
 rates = column("rates", np.float32, "kinds", "places_count")
+all_remaining = column("remaining", np.float32, _MANY)
+all_rates = column("rates", np.float32, _MANY)
 stale = column("stale", np.int32, "kinds", "places_count")
 wants = column("wants", WANT, "kinds", "places_count")
 lines = column("lines", LINE, "kinds")
@@ -243,7 +248,7 @@ class State:
 
 def _longer(column: np.ndarray, length: int) -> np.ndarray:
     longer = np.empty(max(length, len(column)), dtype=column.dtype)
-    longer[: len(column)] = column
+    longer[: len(column)].view(np.uint8)[:] = column.view(np.uint8)  # as bytes: records with gaps copy slowly
     return longer
 
 
