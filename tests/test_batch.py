@@ -74,5 +74,5 @@ def test_assign_names_a_key_that_rows_cannot_differ_in(perm):
     rows = rows_of(perm, 1, np.arange(2))
     assign(rows.parameters, rows.mandates, "diffusion.peers", np.array([0.1, 0.9]))
     assert rows.parameters["peers"].tolist() == [0.1, 0.9]
-    with pytest.raises(KeyError, match="network.neighbours"):
+    with pytest.raises(KeyError, match=r"network\.neighbours"):
         assign(rows.parameters, rows.mandates, "network.neighbours", np.array([1, 2]))
