@@ -276,7 +276,9 @@ class Saved:
 
         path = self.folder / f"{name}.parquet"
         with _sound(path):
-            return pd.read_parquet(path)
+            frame = pd.read_parquet(path)
+        times = frame.select_dtypes("datetime").columns  # Parquet has no unit of a second
+        return frame.astype(dict.fromkeys(times, "datetime64[s]"))
 
     @cached_property
     def events(self) -> pd.DataFrame:
