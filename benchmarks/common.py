@@ -41,7 +41,13 @@ def machine() -> dict[str, Any]:
     load = [round(x, 2) for x in os.getloadavg()]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return {"processor": model, "cores": cores, "load": load, "python": platform.python_version(), "time": when} | versions
+    return {
+        "processor": model,
+        "cores": cores,
+        "load": load,
+        "python": platform.python_version(),
+        "time": when,
+    } | versions
 
 
 def told(name: str, rows: Sequence[Row], arguments: argparse.Namespace, **more: Any) -> list[Row]:

@@ -67,7 +67,13 @@ def measure(n: int, repeats: int, places: dict[str, str], threads: tuple[int, ..
         if name in skipped:
             continue
         middle = median(values)
-        line = {"n": n, "tool": name, "seconds": middle, "agent-steps/s": n * STEPS / middle, "times ours": middle / first}
+        line = {
+            "n": n,
+            "tool": name,
+            "seconds": middle,
+            "agent-steps/s": n * STEPS / middle,
+            "times ours": middle / first,
+        }
         if name in curves:
             line |= {"distance": distance(curves[name], reference, n), "final": float(curves[name][-1] / n)}
         found.append(line)

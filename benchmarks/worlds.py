@@ -59,9 +59,7 @@ def full(n: int = 50, regions: int = 5, steps: int = STEPS) -> Scenario:
     return _world(n, KINDS, regions, settings, steps=steps)
 
 
-def _world(
-    n: int, kinds: int, regions: int, settings: dict[str, Any], steps: int = STEPS, **choices: Any
-) -> Scenario:
+def _world(n: int, kinds: int, regions: int, settings: dict[str, Any], steps: int = STEPS, **choices: Any) -> Scenario:
     """Write a scenario's files and read them; `choices` go to the tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,0 +1,16 @@
+"""All measurements, one after another: `python -m benchmarks [--tiny] [--peers]`."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import floor, full, simple, startup, sweeps
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    rest = [word for word in given if word != "--peers"]
+    for module in (startup, floor, sweeps, full):
+        print(f"{module.__name__}: {(module.__doc__ or '').splitlines()[0]}")
+        module.main(rest)
+    print(f"{simple.__name__}: {(simple.__doc__ or '').splitlines()[0]}")
+    simple.main(given)

@@ -1,0 +1,106 @@
+"""Do the measurements run at a tiny size, and does everybody do the same work? Nothing here depends on the clock."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import floor, full, peers, rivals, simple, startup, sweeps, worlds
+from benchmarks.graphs import listeners, regular_graph
+from sim.batch import execute, rewired, rows_of
+from sim.network import sparse_rows
+from sim.state import structure
+
+P, Q, STEPS = simple.P, simple.Q, simple.STEPS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [floor, full, simple, startup, sweeps])
+def test_each_command_measures_and_writes(command, tmp_path, capsys):
+    rows = command.main(["--tiny", "--repeats", "1", "--output", str(tmp_path)])
+    name = command.__name__.rpartition(".")[2]
+    kept = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+    assert kept["rows"] == json.loads(json.dumps(rows))
+    assert kept["machine"]["cores"] >= 1
+    assert str(tmp_path) in capsys.readouterr().out
+    for row in rows:
+        for key, value in row.items():
+            if key in ("seconds", "run s", "runs/s", "no events s", "agent-steps/s"):
+                assert value > 0
+
+
+def test_the_graph_is_regular_and_ours_carries_it():
+    start, neighbours, weights = regular_graph(300)
+    assert (np.diff(start) == 8).all()
+    assert (np.diff(neighbours.reshape(-1, 8), axis=1) > 0).all()
+    assert (neighbours != listeners((start, neighbours, weights))).all()
+    shared, _ = simple.ours(300, (start, neighbours, weights))
+    np.testing.assert_array_equal(shared.peers_in["place"], neighbours)
+    assert (shared.peers_in["weight"] == 2**40 // 8).all()
+
+
+def test_a_structure_with_its_own_links_again_gives_the_same_events():
+    scenario = worlds.full(40, 4)
+    shared = structure(scenario)
+    links = shared.network.peers
+    target = np.repeat(np.arange(40), np.diff(links.start))
+    again = rewired(shared, sparse_rows(40, links.neighbour.astype(np.int64), target, links.weight / 2**40))
+    rows = rows_of(scenario, 1, np.arange(5))
+    one, two = execute(shared, rows, 1, 1), execute(again, rows, 1, 1)
+    assert one.events.tolist() == two.events.tolist()
+
+
+@pytest.mark.parametrize("name", ["scipy", "numpy-runs", "mesa", "mesa-lean"])
+def test_curves_of_the_simple_work_agree(name):
+    n, runs = 400, 60
+    graph = regular_graph(n)
+    shared, scenario = simple.ours(n, graph)
+    ours = simple.curve_of(execute(shared, rows_of(scenario, 1, np.arange(runs)), 1, 1), runs)
+    curves = [peers.PEERS[name][0](graph, P, Q, STEPS, seed)[1] for seed in range(4)]
+    assert simple.distance(np.mean(curves, axis=0) * 2, ours * 2, n) < 4
+
+
+def test_a_curve_of_other_work_is_told_apart():
+    n, runs = 400, 60
+    graph = regular_graph(n)
+    shared, scenario = simple.ours(n, graph)
+    ours = simple.curve_of(execute(shared, rows_of(scenario, 1, np.arange(runs)), 1, 1), runs)
+    curves = [peers.run_scipy(graph, 1.3 * P, 1.3 * Q, STEPS, seed)[1] for seed in range(4)]
+    assert simple.distance(np.mean(curves, axis=0) * 2, ours * 2, n) > 4
+
+
+def test_the_curve_counts_all_who_adopted():
+    n, runs = 200, 10
+    shared, scenario = simple.ours(n, regular_graph(n))
+    batch = execute(shared, rows_of(scenario, 1, np.arange(runs)), 1, 1)
+    curve = simple.curve_of(batch, runs)
+    assert curve[0] == 0
+    assert curve[-1] == len(batch.events) / runs
+    assert (np.diff(curve) >= 0).all()
+
+
+def test_rivals_do_the_same_hazard_and_money():
+    scenario, runs = worlds.money(), 200
+    batch = execute(structure(scenario), rows_of(scenario, 1, np.arange(runs)), 1, 1)
+    per_run = np.bincount(batch.event_rows, weights=batch.events["source"] > 0, minlength=runs)
+    error = per_run.std() * np.sqrt(1 / runs + 1 / 100)
+    assert abs(rivals.in_numpy(rivals.country(), 100, 1) - per_run.mean()) < 5 * error
+    model = rivals.Economy(rng=1)
+    for _ in range(model.world.steps):
+        model.step()
+    assert abs(model.adoptions - per_run.mean()) < 5 * per_run.std()
+
+
+def test_worlds_have_every_mechanism_on_or_off():
+    on = worlds.full()
+    assert on.finance.cost_level > 0 and on.security.incident_rate > 0 and on.sanctions.severity > 0 and on.mandates
+    assert np.isfinite(on.technologies.life).any() and (on.technologies.lag > 0).any()
+    off = worlds.simple(100, 0.1, 0.2)
+    assert off.finance.cost_level == 0 and off.security.incident_rate == 0 and not off.mandates
+    assert not off.portfolio.any()
