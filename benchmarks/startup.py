@@ -29,7 +29,7 @@ def command(*words: str, cache: Path) -> float:
 def imports() -> dict[str, float]:
     """Seconds of this process's imports of what a run needs."""
     found, start = {}, time.perf_counter()
-    for name in ("numpy", "numba", "sim", "sim.results", "pandas", "pyarrow.parquet", "matplotlib.figure"):
+    for name in ("numba", "sim", "sim.results", "pandas", "pyarrow.parquet", "matplotlib.figure"):
         __import__(name)
         found[f"import {name} (after those above)"] = time.perf_counter() - start
         start = time.perf_counter()

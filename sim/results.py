@@ -93,9 +93,17 @@ class Arm:
         )
         return _with_outages(whole, self.batch, self.shared)
 
+    @cached_property
+    def _spans_of(self) -> list[Spans]:
+        """The spans of each technology, in their order."""
+        order = np.argsort(self.spans.technology, kind="stable")
+        number = np.bincount(self.spans.technology, minlength=len(self.counted))
+        return [self.spans.where(part) for part in np.split(order, np.cumsum(number)[:-1])]
+
     def series(self, weights: np.ndarray) -> np.ndarray:
         """Weighted count of what operates, by replicate and instant: float64[replicates, T + 1]. weights [n, K]."""
-        spans = self.spans
+        weighted = np.flatnonzero(weights.any(axis=0))
+        spans = self._spans_of[weighted[0]] if len(weighted) == 1 else self.spans
         weight = weights[spans.place, spans.technology]
         chosen = weight != 0
         spans, weight = spans.where(chosen), weight[chosen] * spans.sign[chosen]
@@ -328,25 +336,26 @@ class Results:
         """
         import pandas as pd
 
-        frames = []
-        for arm in self.arms.values():
-            for name, weights in groups(arm, by).items():
-                frames.append(self._bands(arm, by, name, arm.series(weights)))
-        return pd.concat(frames, ignore_index=True)
+        return pd.concat([self._bands(arm, by) for arm in self.arms.values()], ignore_index=True)
 
-    def _bands(self, arm: Arm, by: str, name: str, values: np.ndarray) -> pd.DataFrame:
+    def _bands(self, arm: Arm, by: str) -> pd.DataFrame:
         import pandas as pd
 
-        bands = np.quantile(values, QUANTILES, axis=0)
-        columns = {f"q{round(100 * q):02d}": band for q, band in zip(QUANTILES, bands, strict=True)}
-        width = values.shape[1]
+        found = groups(arm, by)
+        dates = self.instants.astype("datetime64[s]")
+        mean, bands = np.zeros((len(found), len(dates))), np.zeros((len(QUANTILES), len(found), len(dates)))
+        for at, weights in enumerate(found.values()):
+            values = arm.series(weights)
+            mean[at] = values.mean(axis=0)
+            bands[:, at] = np.quantile(np.ascontiguousarray(values.T), QUANTILES, axis=1)
+        names = {f"q{round(100 * q):02d}": band.ravel() for q, band in zip(QUANTILES, bands, strict=True)}
         return pd.DataFrame(
             {
-                "policy": _category(np.zeros(width, int), [arm.name], list(self.arms)),
-                "date": self.instants.astype("datetime64[s]"),
-                by: name,
-                "mean": values.mean(axis=0),
-                **columns,
+                "policy": _category(np.zeros(mean.size, int), [arm.name], list(self.arms)),
+                "date": np.tile(dates, len(found)),
+                by: np.repeat(np.array(list(found), dtype=object), len(dates)),
+                "mean": mean.ravel(),
+                **names,
             }
         )
 
@@ -356,6 +365,13 @@ class Results:
         Columns: policy, measure, date, mean (of the differences), low and high (its 95 % Monte Carlo interval), q05
         and q95 (spread over replicates), baseline (mean there). Neither is uncertainty about the world.
         """
+        return self._usual_effects.copy() if dates is None else self._effects(dates)
+
+    @cached_property
+    def _usual_effects(self) -> pd.DataFrame:
+        return self._effects(None)
+
+    def _effects(self, dates: Sequence[str | np.datetime64] | None) -> pd.DataFrame:
         import pandas as pd
 
         at = self.effect_instants(dates)
