@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import floor, full, peers, rivals, simple, startup, sweeps, worlds
+from benchmarks import floor, full, page, peers, rivals, simple, startup, sweeps, worlds
 from benchmarks.graphs import listeners, regular_graph
 from sim.batch import execute, rewired, rows_of
 from sim.network import sparse_rows
@@ -104,3 +104,15 @@ def test_worlds_have_every_mechanism_on_or_off():
     off = worlds.simple(100, 0.1, 0.2)
     assert off.finance.cost_level == 0 and off.security.incident_rate == 0 and not off.mandates
     assert not off.portfolio.any()
+
+
+def test_the_page_takes_the_tables_that_are_there(tmp_path):
+    machine = {"processor": "p", "cores": 2, "load": [0.1], "time": "2026-11-22T00:00:00Z"}
+    machine |= dict.fromkeys(("python", "numpy", "scipy", "numba", "mesa"), "1")
+    kept = {"rows": [{"n": 1000, "seconds": 0.25}, {"n": 2000, "skipped": "no"}], "machine": machine}
+    (tmp_path / "simple.json").write_text(json.dumps(kept), encoding="utf-8")
+    text = "<!-- simple -->\nold\n<!-- end -->\nkept\n<!-- full -->\nstays\n<!-- end -->\n"
+    filled = page.filled(text, tmp_path)
+    assert "| 1,000 | 0.25 |  |" in filled and "old" not in filled
+    assert "kept" in filled and "stays" in filled
+    assert page.filled(filled, tmp_path) == filled
