@@ -216,6 +216,26 @@ def test_only_our_own_host_and_origin_are_let_in(kind):
         assert asked(b"127.0.0.1:8765", origin, kind) == refusal
 
 
+@pytest.mark.parametrize(
+    ("data", "sound"),
+    [
+        ((1).to_bytes(4, "big") + (8).to_bytes(4, "big") + b"{}", True),
+        ((2).to_bytes(4, "big") + (12).to_bytes(4, "big") + (14).to_bytes(4, "big") + b"{}x", True),
+        ((2).to_bytes(4, "big") + (14).to_bytes(4, "big") + (12).to_bytes(4, "big") + b"{}x", False),
+        ((10**9).to_bytes(4, "big") + b"x" * 100, False),
+        ((1).to_bytes(4, "big") + (99).to_bytes(4, "big") + b"{}", False),
+        (b"\xff\xff\xff\xff", False),
+        (b"\0", False),
+    ],
+)
+def test_a_binary_message_that_does_not_add_up_ends_the_connection(data, sound):
+    async def receive():
+        return {"type": "websocket.receive", "bytes": data}
+
+    message = asyncio.run(server._sound(receive)())
+    assert (message["type"] == "websocket.receive") == sound
+
+
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(view, "find_spec", lambda name: None)
     with pytest.raises(sim.InputError, match=r"^[^\n]*pip install 'uptake\[view\]'$"):

@@ -12,6 +12,7 @@ import threading
 import warnings
 import webbrowser
 from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import pairwise
 from typing import Any
 
 from sim.compiled import is_cached
@@ -22,6 +23,9 @@ from sim.tables import InputError, Problem
 ADDRESS = "127.0.0.1"
 SOURCE = "UPTAKE_VIEW"
 """Environment variable that tells the page which scenario and overrides to read, as JSON."""
+
+LARGEST_MESSAGE = 2**22
+"""Bytes that a page may send at once; it sends far less."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -49,7 +53,7 @@ class Doorkeeper:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or answer 403; a WebSocket that is closed before it is accepted is a 403, too."""
         if scope["type"] not in ("http", "websocket") or self.admits(scope):
-            await self.application(scope, receive, send)
+            await self.application(scope, _sound(receive), send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -57,6 +61,30 @@ class Doorkeeper:
             text = [(b"content-type", b"text/plain; charset=utf-8")]
             await send({"type": "http.response.start", "status": 403, "headers": text})
             await send({"type": "http.response.body", "body": b"Only for this address, from this machine.\n"})
+
+
+def _sound(receive: Receive) -> Receive:
+    """The same messages; a binary one whose parts do not add up ends the connection.
+
+    Solara believes the number of parts that a message states, and a stated billion stops every page.
+    """
+
+    async def received() -> MutableMapping[str, Any]:
+        message = await receive()
+        if message["type"] == "websocket.receive" and message.get("bytes") and not _adds_up(message["bytes"]):
+            return {"type": "websocket.disconnect", "code": 1007}
+        return message
+
+    return received
+
+
+def _adds_up(data: bytes) -> bool:
+    """Whether a binary message of the page's protocol has as many parts as it states, in order and inside it."""
+    parts = int.from_bytes(data[:4], "big")
+    if not 1 <= parts <= len(data) // 4 - 1:
+        return False
+    offsets = [int.from_bytes(data[at : at + 4], "big") for at in range(4, 4 * (parts + 1), 4)]
+    return offsets[0] >= 4 * (parts + 1) and all(a <= b for a, b in pairwise([*offsets, len(data)]))
 
 
 def run(scenario_source: str, overrides: dict[str, Any], port: int, open_browser: bool) -> None:
@@ -111,7 +139,8 @@ def _server(port: int, ready: Callable[[], None]) -> Any:
             ready()
 
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    config = uvicorn.Config(Doorkeeper(app, port), log_level="error", timeout_graceful_shutdown=1)
+    limits = {"timeout_graceful_shutdown": 1, "ws_max_size": LARGEST_MESSAGE}
+    config = uvicorn.Config(Doorkeeper(app, port), log_level="error", **limits)
     return Server(config)
 
 
