@@ -86,9 +86,7 @@ def _units(columns: Sequence[str]) -> tuple[str, ...]:
     return (*(f"bln {after.strip('_')}".strip() if mark else "" for mark, after in words), "persons")
 
 
-def _chosen_rows(
-    table: Table, columns: tuple[str, ...], name: Sequence[str], units: tuple[str, ...]
-) -> Regions:
+def _chosen_rows(table: Table, columns: tuple[str, ...], name: Sequence[str], units: tuple[str, ...]) -> Regions:
     cells = table.columns
     keys = (*name, "name", "region", "id")
     rows = [next((cells[k][i] for k in keys if cells[k][i]), f"row {i + 1}") for i in range(len(table))]
@@ -110,9 +108,7 @@ def _chosen_rows(
 def _refuse_what_cannot_be_fitted(regions: Regions) -> None:
     values = np.column_stack([regions.y, regions.x])
     empty = [
-        regions.problem(
-            int(row), regions.columns[j], "is empty", "a number, or 0 in use_in_fit to leave the row out"
-        )
+        regions.problem(int(row), regions.columns[j], "is empty", "a number, or 0 in use_in_fit to leave the row out")
         for row, j in np.argwhere(~np.isfinite(values))
     ]
     if empty:
@@ -153,9 +149,7 @@ def logarithms(regions: Regions) -> tuple[Array, Array]:
     ]
     if faults:
         raise InputError(faults)
-    logs = np.array(
-        [[math.log(value) for value in row] for row in values]
-    )  # math.log: alike on every processor
+    logs = np.array([[math.log(value) for value in row] for row in values])  # math.log: alike on every processor
     _refuse_collinear(regions, logs[:, 1:])
     return logs[:, 1:], logs[:, 0]
 
@@ -186,9 +180,7 @@ def loglog(regions: Regions) -> Form:
     n = len(response)
     residuals = response - (left_out[:, :1] + left_out[:, 1:] @ x.T)  # [row left out, row]
     smearing = (np.exp(residuals).sum(axis=1) - np.exp(np.diag(residuals))) / (n - 1)
-    return Form(
-        "loglog", x, response, solve(x, response)[0], left_out, smearing * np.exp(predict(left_out, x))
-    )
+    return Form("loglog", x, response, solve(x, response)[0], left_out, smearing * np.exp(predict(left_out, x)))
 
 
 def per_head(regions: Regions) -> Form:
@@ -283,16 +275,12 @@ def fit(regions: Regions, form: str = "linear", seed: int = 1, draws: int = DRAW
     chosen = min(errors, key=lambda name: errors[name]["loo_mean_absolute_error"]) if form == "best" else form
     used = forms[chosen]
     inference = least_squares.infer(used.x, used.response)
-    joint, redrawn = least_squares.bootstrap(
-        used.x, used.response, draws, generator(seed, "grp", "bootstrap")
-    )
+    joint, redrawn = least_squares.bootstrap(used.x, used.response, draws, generator(seed, "grp", "bootstrap"))
     spatial = spatial_dependence(regions, inference.residuals, generator(seed, "grp", "moran"))
     return Fit(regions, used, form, seed, inference, joint, redrawn, forms, spatial)
 
 
-def spatial_dependence(
-    regions: Regions, residuals: Array, chance: np.random.Generator
-) -> dict[str, Any] | None:
+def spatial_dependence(regions: Regions, residuals: Array, chance: np.random.Generator) -> dict[str, Any] | None:
     """Moran's I of the residuals, weights 1 / distance, where at least five rows have coordinates."""
     known = np.isfinite(regions.degrees).all(axis=1)
     if known.sum() < 5 or np.ptp(residuals[known]) == 0:
@@ -316,10 +304,7 @@ def great_circle(degrees: Array) -> Array:
     """Distances in kilometres between points given as latitude and longitude: [n, n] from [n, 2]."""
     latitude, longitude = np.radians(degrees).T
     half = np.sin((latitude[:, None] - latitude) / 2) ** 2
-    half = (
-        half
-        + np.cos(latitude[:, None]) * np.cos(latitude) * np.sin((longitude[:, None] - longitude) / 2) ** 2
-    )
+    half = half + np.cos(latitude[:, None]) * np.cos(latitude) * np.sin((longitude[:, None] - longitude) / 2) ** 2
     return 2 * EARTH_RADIUS * np.arcsin(np.sqrt(np.minimum(half, 1)))
 
 

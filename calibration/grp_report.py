@@ -163,9 +163,7 @@ def _truncation(rows: dict[str, dict[str, Any]]) -> str:
     cut = all(math.trunc(row["ours"] * 100) == round(row["printed"] * 100) for row in pairs)
     rounded = all(round(row["ours"], 2) == row["printed"] for row in pairs)
     how = "were truncated, not rounded" if cut and not rounded else "differ from the table's"
-    ours, printed = (
-        join([f"{row[key]:.{digits}f}" for row in pairs]) for key, digits in (("ours", 4), ("printed", 2))
-    )
+    ours, printed = (join([f"{row[key]:.{digits}f}" for row in pairs]) for key, digits in (("ours", 4), ("printed", 2)))
     return (
         f"The printed correlations {how}: the table gives {ours}, the paper prints {printed}. Equation 5 "
         "gives "
@@ -223,9 +221,7 @@ def _no_cause(fit: Fit) -> list[str]:
     y, industry = fit.regions.y, fit.regions.x[:, 0]
     over = int((industry > y).sum())
     gross = (
-        f" In {over} of {len(y)} rows industry exceeds GRP: there it is gross output, not value added."
-        if over
-        else ""
+        f" In {over} of {len(y)} rows industry exceeds GRP: there it is gross output, not value added." if over else ""
     )
     return [
         "Industry is part of GRP, so that part of the fit is an identity, and nothing digital is in the "
@@ -273,8 +269,7 @@ def _choice(fit: Fit) -> list[str]:
         verdict.append(f"By the squared error the {spoken(by_squares)} form would be.")
     if errors["linear"]["negative_predictions"]:
         verdict.append(
-            f"The linear form predicts a negative product for {errors['linear']['negative_predictions']} "
-            "regions."
+            f"The linear form predicts a negative product for {errors['linear']['negative_predictions']} regions."
         )
     chosen = "as the better" if fit.asked == "best" else "as asked"
     verdict.append(f"The {spoken(fit.form.name)} form is used, {chosen}.")
@@ -305,9 +300,7 @@ def _uncertainty(fit: Fit) -> list[str]:
     ratios = [f"{name} {robust[j] / errors[j]:.1f}" for j, name in enumerate(NAMES)]
     spans = [f"{name} {figure(low)} to {figure(high)}" for name, (low, high) in fit.interval.items()]
     below = [
-        f"b{j} is not positive in {np.mean(fit.draws[:, j] <= 0):.1%}"
-        for j in (1, 2)
-        if (fit.draws[:, j] <= 0).any()
+        f"b{j} is not positive in {np.mean(fit.draws[:, j] <= 0):.1%}" for j in (1, 2) if (fit.draws[:, j] <= 0).any()
     ]
     share = f" Of the draws {' and '.join(below)}." if below else ""
     return [
@@ -319,9 +312,7 @@ def _uncertainty(fit: Fit) -> list[str]:
 
 def _shape(fit: Fit) -> list[str]:
     doubted = [
-        f"{TESTS[name]} ({probability(test['p'])})"
-        for name, test in fit.inference.tests.items()
-        if test["p"] < 0.05
+        f"{TESTS[name]} ({probability(test['p'])})" for name, test in fit.inference.tests.items() if test["p"] < 0.05
     ]
     if not doubted:
         return ["No specification test objects at 5 %."] if fit.inference.tests else []
@@ -367,9 +358,7 @@ def figure(value: float) -> str:
     """Three digits without exponent, thousands apart: `1.2`, `0.00942`, `−4 726`."""
     if abs(value) >= 1000:
         return grouped(value)
-    return np.format_float_positional(value, 3, unique=False, fractional=False, trim="-").replace(
-        "-", "\u2212"
-    )
+    return np.format_float_positional(value, 3, unique=False, fractional=False, trim="-").replace("-", "\u2212")
 
 
 def probability(p: float) -> str:
@@ -428,8 +417,7 @@ def as_json(fit: Fit) -> dict[str, Any]:
             "normal_equations": normal_equations(fit.form.x, fit.form.response),
             "printed": printed_comparison(fit),
             "forms": {
-                name: {"coefficients": named(form.coefficients), **fit.errors[name]}
-                for name, form in fit.forms.items()
+                name: {"coefficients": named(form.coefficients), **fit.errors[name]} for name, form in fit.forms.items()
             },
             "bootstrap": {
                 "method": "pairs bootstrap",

@@ -88,9 +88,7 @@ def _eliminate(equations: Array) -> Array:
     return equations[:, :, -1].copy()
 
 
-def bootstrap(
-    regressors: Array, response: Array, n: int, generator: np.random.Generator
-) -> tuple[Array, int]:
+def bootstrap(regressors: Array, response: Array, n: int, generator: np.random.Generator) -> tuple[Array, int]:
     """Pairs bootstrap: n joint draws [n, k + 1], and the number of collinear resamples drawn again."""
     draws = np.empty((0, regressors.shape[1] + 1))
     redrawn = 0
@@ -208,9 +206,7 @@ def specification_tests(result: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def morans_i(
-    values: Array, weights: Array, permutations: int, generator: np.random.Generator
-) -> tuple[float, float]:
+def morans_i(values: Array, weights: Array, permutations: int, generator: np.random.Generator) -> tuple[float, float]:
     """Moran's I (1950) of values [n], weights [n, n] with rows of sum 1; two-sided permutation p value."""
     centred = values - values.mean()
     orders = generator.permuted(np.tile(np.arange(len(values)), (permutations, 1)), axis=1)

@@ -98,9 +98,7 @@ def russia():
 
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory):
-    return grp.fit(
-        grp.read_regions(write_table(tmp_path_factory.mktemp("hand") / "t.csv", named_rows(BY_HAND)))
-    )
+    return grp.fit(grp.read_regions(write_table(tmp_path_factory.mktemp("hand") / "t.csv", named_rows(BY_HAND))))
 
 
 def run(*arguments):
@@ -130,9 +128,7 @@ def test_printed_figures_stand_beside_ours(kazakhstan):
     assert rows["sum x2_x2"]["ours"] == 11746456184968
     assert rows["sum x1_x1"]["relative_difference"] == pytest.approx(3.0875e-7, rel=1e-3)
     assert rows["correlation x1_x2"]["ours"] == pytest.approx(-0.0390326, rel=1e-5)
-    assert grp_report.multiple_correlation(grp_report.PRINTED_CORRELATIONS) == pytest.approx(
-        0.90738, abs=1e-5
-    )
+    assert grp_report.multiple_correlation(grp_report.PRINTED_CORRELATIONS) == pytest.approx(0.90738, abs=1e-5)
 
 
 def test_printed_table_is_known_by_its_figures_only(tmp_path, kazakhstan):
@@ -185,9 +181,7 @@ def test_statsmodels_agrees_on_unscaled_columns(kazakhstan):
     assert ours.hc3_standard_errors == pytest.approx(result.HC3_se, rel=1e-8)
     assert ours.cooks_distance == pytest.approx(influence.cooks_distance[0], rel=1e-6)
     assert ours.studentized == pytest.approx(influence.resid_studentized_external, rel=1e-6)
-    assert ours.tests["breusch_pagan"]["p"] == pytest.approx(
-        het_breuschpagan(result.resid, result.model.exog)[1]
-    )
+    assert ours.tests["breusch_pagan"]["p"] == pytest.approx(het_breuschpagan(result.resid, result.model.exog)[1])
     assert ours.tests["white"]["p"] == pytest.approx(het_white(result.resid, result.model.exog)[1], rel=1e-4)
     assert ours.tests["reset"]["p"] == pytest.approx(linear_reset(result, use_f=True).pvalue, rel=1e-4)
 
@@ -224,9 +218,7 @@ def test_collinear_resamples_are_drawn_again():
 def test_logarithms_recover_elasticities_and_predictions_are_smeared(tmp_path):
     generator = np.random.default_rng(7)
     x = np.exp(generator.normal(3, 1, size=(12, 2)))
-    exact = grp.read_regions(
-        write_table(tmp_path / "a.csv", named_rows(np.column_stack([3 * x[:, 0] ** 0.5, x])))
-    )
+    exact = grp.read_regions(write_table(tmp_path / "a.csv", named_rows(np.column_stack([3 * x[:, 0] ** 0.5, x]))))
     assert grp.loglog(exact).coefficients == pytest.approx([np.log(3), 0.5, 0], abs=1e-9)
     y = 3 * x[:, 0] ** 0.5 * np.exp(generator.normal(size=12) * 0.3)
     form = grp.loglog(grp.read_regions(write_table(tmp_path / "b.csv", named_rows(np.column_stack([y, x])))))

@@ -179,8 +179,9 @@ def summary(found: Findings) -> str:
     said = " and ".join(f"{SOURCE_WORDS[name]} ({percent(share)})" for name, share in sources)
     order, half = found.row("no-mandate", PROGRAMME, YEAR_ON), found.row("region-pays-half", "coverage", END)
     hit, replaced = (found.row(name, "coverage", END) for name in ("sanctions", "sanctions-with-substitution"))
-    factor, second = found.sweep.tornado("coverage").head(2).to_dict("records")
-    doubt = "" if clearly_first(factor, second) else ", though not clearly"
+    swings = found.sweep.tornado("coverage")
+    factor = swings.iloc[0]
+    doubt = "" if clearly_first(swings) else ", though not clearly"
     worlds_ = across_worlds(found, "region-pays-half", "coverage")
     helped = int((worlds_ > 1e-9).sum())
     lines = [
@@ -206,10 +207,10 @@ def summary(found: Findings) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def clearly_first(first: Mapping[str, float], second: Mapping[str, float]) -> bool:
-    """Whether the interval of a swing, in size, lies above that of another."""
-    ends, others = (np.array([row["swing_low"], row["swing_high"]]) for row in (first, second))
-    return bool(ends.prod() > 0 and np.abs(ends).min() > np.abs(others).max())
+def clearly_first(swings: pd.DataFrame) -> bool:
+    """Whether the interval of the largest swing, in size, lies above that of the second."""
+    first, second = swings[["swing_low", "swing_high"]].to_numpy()[:2]
+    return bool(first.prod() > 0 and np.abs(first).min() > np.abs(second).max())
 
 
 def spread(found: Findings) -> str:
@@ -329,8 +330,8 @@ def levels(found: Findings) -> str:
     base = percent(found.row(ARMS[0], "coverage", END)["baseline"], 1)
     return (
         f"Clear swings of membership in January 2023: {moved}. The mean coverage over these worlds is {mean}, in the "
-        f"baseline {base}: the sweep spreads over its ranges evenly, the fit does not. In {above} of "
-        f"{len(early)} worlds more than the observed 23 are members in January 2023, as a mean over replicates. The two rates vary "
+        f"baseline {base}: the sweep spreads over its ranges evenly, the fit does not. In {above} of {len(early)} worlds "
+        "more than the observed 23 are members in January 2023, as a mean over replicates. The two rates vary "
         f"independently here; among the fitted draws their rank correlation is {signed(tied, 2)}."
     )
 
