@@ -330,8 +330,8 @@ def levels(found: Findings) -> str:
     base = percent(found.row(ARMS[0], "coverage", END)["baseline"], 1)
     return (
         f"Clear swings of membership in January 2023: {moved}. The mean coverage over these worlds is {mean}, in the "
-        f"baseline {base}: the sweep spreads over its ranges evenly, the fit does not. In {above} of {len(early)} worlds "
-        "more than the observed 23 are members in January 2023, as a mean over replicates. The two rates vary "
+        f"baseline {base}: the sweep spreads over its ranges evenly, the fit does not. In {above} of {len(early)} "
+        "worlds more than the observed 23 are members in January 2023, as a mean over replicates. The two rates vary "
         f"independently here; among the fitted draws their rank correlation is {signed(tied, 2)}."
     )
 
