@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 import sim
 from sim.compare import difference
 from sim.drawing import BLUE, GREY, INK, SMALL, STYLE, VERMILION, grouped, panels, signed, tidy
+from sim.parameters import parameter_table
 from sim.plots import SOURCE_WORDS
 from sim.results import BASELINE, Results
 from sim.scenario import Scenario
@@ -180,7 +181,7 @@ def summary(found: Findings) -> str:
     order, half = found.row("no-mandate", PROGRAMME, YEAR_ON), found.row("region-pays-half", "coverage", END)
     hit, replaced = (found.row(name, "coverage", END) for name in ("sanctions", "sanctions-with-substitution"))
     swings = found.sweep.tornado("coverage")
-    factor = swings.iloc[0]
+    factor, meaning = swings.iloc[0], {row.key: row.meaning for row in parameter_table()}
     doubt = "" if clearly_first(swings) else ", though not clearly"
     worlds_ = across_worlds(found, "region-pays-half", "coverage")
     helped = int((worlds_ > 1e-9).sum())
@@ -200,7 +201,7 @@ def summary(found: Findings) -> str:
         f"costs nothing in the model. In the sweep below it raises coverage in {helped} of {len(worlds_)} worlds.",
         f"**Sanctions.** Without substitution, a cut of foreign supply by 60 % {changed(hit, 'coverage', 'in 2030')}; "
         f"with substitution it {changed(replaced, 'coverage', 'in 2030')}.",
-        f"**What decides.** Of {len(found.sweep.factors)} assumptions that were varied together, `{factor['factor']}` "
+        f"**What decides.** Of {len(found.sweep.factors)} assumptions that were varied together, {meaning[factor['factor']]} "
         f"moves coverage in 2030 most{doubt}: {percent(factor['low'], 1)} at the low end of its range, "
         f"{percent(factor['high'], 1)} at the high end.",
     ]
