@@ -202,8 +202,8 @@ def summary(found: Findings) -> str:
         f"**Sanctions.** Without substitution, a cut of foreign supply by 60 % {changed(hit, 'coverage', 'in 2030')}; "
         f"with substitution it {changed(replaced, 'coverage', 'in 2030')}.",
         f"**What decides.** Of {len(found.sweep.factors)} assumptions that were varied together, "
-        f"{meaning[factor['factor']]} moves coverage in 2030 most{doubt}: {percent(factor['low'], 1)} at the low end of its range, "
-        f"{percent(factor['high'], 1)} at the high end.",
+        f"{meaning[factor['factor']]} moves coverage in 2030 most{doubt}: {percent(factor['low'], 1)} "
+        f"at the low end of its range, {percent(factor['high'], 1)} at the high end.",
     ]
     return "\n".join(f"- {line}" for line in lines)
 
