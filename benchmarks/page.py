@@ -1,4 +1,4 @@
-"""What does docs/performance.md show? The tables of the last measurements, between its markers: `python -m benchmarks.page`."""
+"""What does docs/performance.md show? The tables of the last measurements: `python -m benchmarks.page`."""
 
 from __future__ import annotations
 

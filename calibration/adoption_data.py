@@ -238,6 +238,10 @@ def _refuse_duplicates(rows: np.ndarray, kinds: np.ndarray, columns: Mapping, li
 # Dates
 
 
+EARLIEST = 1000
+"""The first year that is taken for one of our calendar; smaller numbers are years since some start."""
+
+
 def _dates(
     texts: Sequence[str], file: str, lines: np.ndarray, step: float | None, notes: list[str]
 ) -> tuple[np.ndarray, float]:
@@ -252,6 +256,14 @@ def _dates(
         else:
             values[at] = parsed[0]
             kinds.add(parsed[1])
+    early, late = values < EARLIEST, values >= EARLIEST
+    if early.any() and late.any():
+        wrong = np.flatnonzero(early if early.sum() <= late.sum() else late)
+        allowed = f"all dates in years of our calendar, from {EARLIEST}, or all in years since some start"
+        problems += [
+            Problem(file, int(lines[at]), "date", f"{texts[at]!r} is another kind of date than the others", allowed)
+            for at in wrong.tolist()
+        ]
     if problems:
         raise InputError(shortened(problems))
     if not kinds:
@@ -260,7 +272,7 @@ def _dates(
         step = 12.0 if kinds == {"year"} or ("year" in kinds and "decimal" not in kinds) else 1.0
         if len(kinds) > 1 and step == 12:
             notes.append("Some dates are years and others finer: all are taken as years.")
-    if np.nanmax(values) < 1000:
+    if np.nanmax(values) < EARLIEST:
         notes.append("Dates look like numbers of years since some start; rates are per such a unit.")
     return values, step / 12.0
 

@@ -15,6 +15,8 @@ import click
 from sim import __version__
 
 if TYPE_CHECKING:
+    import datetime
+
     from sim.results import Results
     from sim.scenario import Scenario
 
@@ -296,7 +298,7 @@ def check(
         return
     for name in scenario.policies:
         scenario.arm(name)
-    click.echo(_described(scenario))
+    click.echo("\n".join([_described(scenario), *_without_effect(scenario)]))
 
 
 def _check_folder(path: Path, rerun: int | None) -> None:
@@ -312,6 +314,20 @@ def _check_folder(path: Path, rerun: int | None) -> None:
         raise click.exceptions.Exit(CHECK_FAILED)
     again = f"; {rerun} runs repeated bit by bit" if rerun else ""
     click.echo(f"{path}: complete, every hash holds{again}")
+
+
+def _without_effect(scenario: Scenario) -> list[str]:
+    """Notes on dates that lie beyond the run: nothing is wrong, and nothing will come of them."""
+    dated: list[tuple[str, datetime.date | None]] = [
+        (f"mandates.{at}.from", mandate.from_) for at, mandate in enumerate(scenario.mandates)
+    ]
+    dated += [(f"targets.{name}.date", target.date) for name, target in scenario.targets.items()]
+    dated.append(("sanctions.from", scenario.sanctions.from_))
+    return [
+        f"{scenario.path or scenario.name}: note: {key}: {date} is after the end, {scenario.end}; it has no effect"
+        for key, date in dated
+        if date is not None and date > scenario.end
+    ]
 
 
 def _described(scenario: Scenario) -> str:

@@ -165,14 +165,18 @@ def _rate(total: int) -> Iterator[Callable[[int, int], None]]:
 def summary(found: Sweep) -> str:
     """What a sweep found, in a few lines for people."""
     column, study = found.column(), found.study
-    lines = [study.scenario.title, f"{len(study)} runs, {len(found.faults)} failed; {column}", "", "What matters"]
+    lines = [study.scenario.title, f"{len(study)} runs, {len(found.faults)} failed; {column}", ""]
     if study.design.kind == "sobol":
         table = found.sobol().sort_values("total", ascending=False)
+        lines.append("What matters: total Sobol indices, shares of the variance of means over replicates")
         lines += [
             f"{row.total:8.2f}  ({row.total_low:.2f} to {row.total_high:.2f})  {row.factor}"
             for row in table.itertuples()
         ]
+        if (table["total_high"] - table["total_low"]).max() > 0.5:
+            lines.append("These intervals are wide: too few points to tell; take a larger -n.")
     else:
+        lines.append("What matters: change from the low to the high end of each range")
         lines += [
             f"{row.swing:+8.3f}  ({row.swing_low:+.3f} to {row.swing_high:+.3f})  {row.factor}"
             for row in found.tornado().itertuples()
@@ -351,6 +355,13 @@ def _comparison_told(found: Comparison, table: pd.DataFrame, costs: pd.DataFrame
             for row in chosen
         ]
     priced = costs[(costs["date"] == date) & costs["per_point"].notna()].to_dict("records")
-    lines += ["", f"millions {found.currency} for each further point of coverage"] if priced else []
+    lines += (
+        [
+            "",
+            f"millions {found.currency} of public money for adoptions (not for running them) for each further point",
+        ]
+        if priced
+        else []
+    )
     lines += [f"{row['per_point']:12.4g}  ({row['low']:.4g} to {row['high']:.4g})  {row['name']}" for row in priced]
     return "\n".join(lines)

@@ -306,7 +306,15 @@ def cluster(address: str, workers: int = 1) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         message = "needs the extra `cluster`"
-        raise InputError(Problem("sweep", 0, "--cluster", message, "pip install 'uptake[cluster]'")) from None
+        raise InputError(
+            Problem(
+                "sweep",
+                0,
+                "--cluster",
+                message,
+                "the extra `cluster`: pip install -e '.[cluster]' in the project's folder",
+            )
+        ) from None
     try:
         client = Client(address, timeout=CLUSTER_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:

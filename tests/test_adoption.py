@@ -484,3 +484,12 @@ def test_command_refuses_in_a_line(folder):
 def test_page_says_what_the_fit_says(truth):
     text = page(truth)
     assert adoption.verdict(truth).split(";")[0] in text.replace("&lt;", "<")
+
+
+def test_one_date_of_another_kind_is_refused(tmp_path):
+    rows = [f"p{i},k,{2010 + i}-03" for i in range(6)] + ["p7,k,05.2016"]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join(["place,technology,date", *rows]), encoding="utf-8")
+    result = CliRunner().invoke(command, ["adoption", str(path)], catch_exceptions=False)
+    assert result.exit_code == 2
+    assert "events.csv:8: date: '05.2016' is another kind of date" in result.output

@@ -147,7 +147,7 @@ def test_without_the_package_the_row_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setattr(builtins, "__import__", refuse)
     (claim,) = claims(Evidence(), [WORLD])
     assert claim.verdict == "untestable"
-    assert "pip install 'uptake[settlements]'" in claim.figure
+    assert "'.[settlements]'" in claim.figure
 
 
 def test_command_prints_pages_and_json(tmp_path: Path) -> None:

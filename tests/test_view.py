@@ -238,7 +238,7 @@ def test_a_binary_message_that_does_not_add_up_ends_the_connection(data, sound):
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(view, "find_spec", lambda name: None)
-    with pytest.raises(sim.InputError, match=r"^[^\n]*pip install 'uptake\[view\]'$"):
+    with pytest.raises(sim.InputError, match=r"^[^\n]*pip install -e '\.\[view\]'$"):
         view.serve("perm-krai")
 
 

@@ -19,7 +19,7 @@ def serve(
     Raises InputError for a scenario that is not valid, a port that is taken, or without the extra `view`.
     """
     if not all(map(find_spec, NEEDED)):
-        message = "the browser view is not installed; install it by: pip install 'uptake[view]'"
+        message = "the browser view is not installed; in the project's folder: pip install -e '.[view]'"
         raise InputError(Problem("uptake view", 0, "", message))
     from sim.view.server import run
 
