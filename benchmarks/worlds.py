@@ -32,8 +32,10 @@ _PLAIN = {"lag": "0", "life": "", "requires": "", "immune": "1", "foreign_share"
 def simple(n: int, external: float, peers: float) -> Scenario:
     """One technology that spreads among n equal places without money; rates are a year."""
     diffusion = {**NEUTRAL["diffusion"], "external": external, "peers": peers}
-    network = {"distance_decay": 0.0, "size_exponent": 0.0, "neighbours": 1}
-    return _world(n, 1, 1, {**NEUTRAL, "diffusion": diffusion, "network": network}, sizes=False, leaders=0)
+    network = {"distance_decay": 1.0, "size_exponent": 0.0, "neighbours": 1}
+    return _world(
+        n, 1, max(1, n // 1000), {**NEUTRAL, "diffusion": diffusion, "network": network}, sizes=False, leaders=0
+    )
 
 
 def money(n: int = 50, regions: int = 5) -> Scenario:
