@@ -24,7 +24,7 @@ class Group(click.Group):
             raise click.exceptions.Exit(2) from None
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def calibrate() -> None:
     """Fit the model's numbers to data, and say how fragile the fit is."""
 
