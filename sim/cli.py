@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +20,7 @@ from sim import __version__
 if TYPE_CHECKING:
     import datetime
 
+    from sim.illustrator import Illustrator
     from sim.results import Results
     from sim.scenario import Scenario
 
@@ -141,17 +145,30 @@ def run(
     count = replicates or scenario.replicates
     target = output or folder.default_folder(scenario, scenario.seed if seed is None else seed, count)
     plan(scenario, policy, count)
-    with folder.new_folder(target, force) as partial:
+    with folder.new_folder(target, force) as partial, _artist(threads) as artist:
         with _progress(f"{scenario.name}: {count} replicates") as advance:
             results = run_scenario(scenario, count, seed, policy, threads, advance)
         say("Writing tables, pictures and the report ...")
-        folder.write(results, partial, _typed(), [_pictures, _report])
+        if artist:
+            artist.draw(results)
+        folder.write(results, partial, _typed(), [functools.partial(_pictures, artist), _report])
     click.echo(summary_json(results, target) if machine else summary(results, target))
 
 
-def _pictures(results: Results, target: Path) -> None:
+def _artist(threads: int | None) -> AbstractContextManager[Illustrator | None]:
+    """A second process for the pictures, where there is a core for it."""
+    if (threads or os.cpu_count() or 1) == 1:
+        return contextlib.nullcontext()
+    from sim.illustrator import Illustrator
+
+    return Illustrator()
+
+
+def _pictures(artist: Illustrator | None, results: Results, target: Path) -> None:
     from sim.plots import save_figures
 
+    if artist:
+        results.plot.take(artist.drawn())
     save_figures(results, target / "figures")
 
 

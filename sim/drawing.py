@@ -95,7 +95,7 @@ def year_of(dates: np.ndarray) -> np.ndarray:
     """Dates as years and parts of years, float64."""
     days = np.asarray(dates, dtype="datetime64[D]")
     year = days.astype("datetime64[Y]")
-    length = ((year + 1).astype("datetime64[D]") - year.astype("datetime64[D]")).astype(float)
+    length = ((year + np.timedelta64(1, "Y")).astype("datetime64[D]") - year.astype("datetime64[D]")).astype(float)
     return year.astype(np.int64) + 1970 + (days - year.astype("datetime64[D]")).astype(float) / length
 
 

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -148,9 +149,14 @@ def write(results: Results, folder: Path, command: str = "", extras: Extras = ()
     write_text(folder / "resolved.json", json.dumps(scenario.resolved(), ensure_ascii=False) + "\n")
     told = json.dumps(provenance(results, command), indent=2, ensure_ascii=False)
     write_text(folder / "provenance.json", told + "\n")
-    shares, effects = results.share(), results.effects()
-    write_parquet(folder / "events.parquet", (events_frame(arm) for arm in results.arms.values()))
-    write_parquet(folder / "regions.parquet", (regions_frame(arm) for arm in results.arms.values()))
+    with ThreadPoolExecutor(1) as large:  # Parquet compresses on a core of its own while shares are computed on another
+        waited = [
+            large.submit(write_parquet, folder / f"{name}.parquet", map(frame, results.arms.values()))
+            for name, frame in (("events", events_frame), ("regions", regions_frame))
+        ]
+        shares, effects = results.share(), results.effects()
+    for one in waited:
+        one.result()
     for name, frame in (("outages", results.outages), ("shares", shares), ("effects", effects)):
         write_parquet(folder / f"{name}.parquet", [frame])
     (folder / "tables").mkdir()
@@ -228,9 +234,14 @@ def harmless(value: Any) -> Any:
 
 
 def _yearly_means(results: Results) -> pd.DataFrame:
-    frame = results.regions
+    import pandas as pd
+
     values = [*ECONOMY, *FLOWS]
-    return frame.groupby(["policy", "region", "year"], observed=True)[values].mean().reset_index()
+    means = [
+        regions_frame(arm).groupby(["policy", "region", "year"], observed=True, sort=False)[values].mean()
+        for arm in results.arms.values()
+    ]
+    return pd.concat(means).reset_index()
 
 
 # Reading back

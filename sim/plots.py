@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -894,6 +895,8 @@ FIGURES: dict[str, Callable[..., Figure]] = {
 }  # fmt: skip
 """Pictures by name, in the order of the report."""
 MAIN = ("programme", "map", "technologies", "guides", "effects", "heatmap")
+APART = ("programme", "technologies", "map", "guides", "heatmap", "divide", "spending", "ranks")
+"""Those that another process can draw: the others rest on figures that the report needs too."""
 
 
 def applicable(results: Results) -> list[str]:
@@ -914,6 +917,7 @@ class Plot:
         self.results = results
         self._kept: dict[str, Figure] = {}
         self._texts: dict[str, str] = {}
+        self._images: dict[str, bytes] = {}
 
     def __getattr__(self, name: str) -> Callable[..., Figure]:
         if name.startswith("_") or name not in FIGURES:
@@ -954,18 +958,42 @@ class Plot:
             self._texts[name] = svg(self.kept(name), name, alone=True)
         return self._texts[name]
 
+    def image(self, name: str) -> bytes:
+        """A kept picture as a PNG file, 150 dots an inch."""
+        if name not in self._images:
+            stream = io.BytesIO()
+            with mpl.rc_context(STYLE):
+                self.kept(name).savefig(stream, dpi=150)
+            self._images[name] = stream.getvalue()
+        return self._images[name]
+
+    def take(self, drawn: Mapping[str, Files]) -> None:
+        """Keep pictures that another process has drawn of the same results, by name: see `files`."""
+        for name, (text, image) in drawn.items():
+            self._texts[name] = text
+            if image is not None:
+                self._images[name] = image
+
+
+Files = tuple[str, bytes | None]
+"""A picture as SVG, and as PNG where it is a main one."""
+
+
+def files(plot: Plot, name: str) -> Files:
+    """What is written of a picture."""
+    return plot.text(name), plot.image(name) if name in MAIN else None
+
 
 def save_figures(results: Results, folder: str | Path, plot: Plot | None = None) -> list[Path]:
-    """Write every applicable picture as SVG, and the main ones as PNG (150 dots an inch); the paths written."""
+    """Write every applicable picture as SVG, and the main ones as PNG; the paths written."""
     plot, folder = plot or results.plot, Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name in applicable(results):
-        path = folder / f"{name}.svg"
-        path.write_text(plot.text(name), encoding="utf-8", newline="\n")
-        written.append(path)
-        if name in MAIN:
-            with mpl.rc_context(STYLE):
-                plot.kept(name).savefig(folder / f"{name}.png", dpi=150)
+        text, image = files(plot, name)
+        written.append(folder / f"{name}.svg")
+        written[-1].write_text(text, encoding="utf-8", newline="\n")
+        if image is not None:
             written.append(folder / f"{name}.png")
+            written[-1].write_bytes(image)
     return written

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import sim
-from sim import findings, plots
+from sim import findings, illustrator, plots
 from sim.drawing import svg
 from sim.results import run
 
@@ -180,6 +180,36 @@ def test_figures_are_written_and_the_same_each_time(still, tmp_path):
             ElementTree.parse(one)
         else:
             assert one.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_second_process_draws_the_same(perm):
+    with illustrator.Illustrator() as artist:
+        artist.draw(perm)
+        drawn = artist.drawn()
+    assert set(drawn) == set(plots.APART) & set(plots.applicable(perm))
+    plot = plots.Plot(perm)
+    for name, files in drawn.items():
+        assert files == plots.files(plot, name)
+    plot = plots.Plot(perm)
+    plot.take(drawn)
+    assert plot.text("map") is drawn["map"][0] and plot.image("map") is drawn["map"][1]
+
+
+def test_pictures_do_not_need_the_second_process(perm, monkeypatch):
+    with illustrator.Illustrator() as artist:
+        artist.draw(perm)
+        artist._process.kill()
+        assert artist.drawn() == {}
+    with illustrator.Illustrator() as artist:
+        artist._process.kill()
+        artist._process.wait()
+        artist.draw(perm)
+        assert artist.drawn() == {}
+    monkeypatch.setattr(illustrator, "LARGEST", 10)
+    with illustrator.Illustrator() as artist:
+        artist.draw(perm)
+        assert artist.drawn() == {}
+    assert artist._process.returncode is not None
 
 
 def test_style_of_the_caller_stays(still):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import subprocess
@@ -613,5 +614,6 @@ def test_scenario_discovery_takes_the_frames() -> None:
     found = sweeps.run_study(study)
     coverage = found.outcomes_for_ema()["coverage 2027-01"]
     high = coverage > np.median(coverage)
-    box = prim.Prim(found.experiments.drop(columns="policy"), high, threshold=0.5).find_box()
+    needed = inspect.signature(prim.Prim).parameters.keys() & {"threshold"}  # version 2 wants it, version 3 refuses it
+    box = prim.Prim(found.experiments.drop(columns="policy"), high, **dict.fromkeys(needed, 0.5)).find_box()
     assert box.peeling_trajectory["density"].max() > high.mean()
