@@ -17,7 +17,7 @@ from sim.compiled import entry_point
 from sim.network import Channel, channel_from, on_sphere, sparse_rows
 from sim.parameters import NetworkParameters
 from sim.rules import EXPOSURE_UNIT
-from sim.state import CELL, LINE, LINK, PARAMETERS, PLACE, SHARED_RECORD, STATE_RECORD
+from sim.state import CELL, LINE, PARAMETERS, PLACE, SHARED_RECORD, STATE_RECORD
 from sim.tables import Column, InputError, Problem, nearest, read_table, shortened
 
 DATE_WORDS = "2018-04-01, 2018-04, 2018 or 2018.25; nothing: not adopted by the end"
@@ -433,10 +433,7 @@ class Exposures:
         self._lists = []
         for name, channel in (("peers", peers), ("leaders", leaders or none)):
             self._places[f"{name}_out"] = np.column_stack([channel.out_start[:-1], channel.out_start[1:]])
-            listeners = np.zeros(max(len(channel.listener), 1), LINK)
-            listeners["place"][: len(channel.listener)] = channel.listener
-            listeners["weight"][: len(channel.listener)] = channel.out_weight
-            self._lists.append(listeners)
+            self._lists.append(channel.outward)
         self._cells, self._lines = np.zeros((kinds, n), CELL), np.zeros(kinds, LINE)
         self._stale = np.zeros((kinds, n), np.int32)
         self._shared, self._state = np.zeros(1, SHARED_RECORD), np.zeros(1, STATE_RECORD)

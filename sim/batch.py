@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -18,11 +19,10 @@ from sim.draws import COEFFICIENTS, PARAMETERS, pick
 from sim.network import Channel
 from sim.scenario import Scenario
 from sim.state import FIELDS, State, Structure, mandates, parameters, structure, workspace
-from sim.state import _links as links
 
 LARGEST_CHUNK = 256
-LARGEST_ROOM = 4_000_000
-"""Events for which a chunk makes room at once, unless one row may have more; room that stays empty costs nothing."""
+FIRST_ROOM = 100_000
+"""Events for which a workspace makes room at first, unless one row may have more."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,14 @@ def structures(scenarios: Sequence[Scenario]) -> list[Structure]:
 
 def rewired(shared: Structure, peers: Channel) -> Structure:
     """A structure in which other links carry what peers do: `peers` as from `network.sparse_rows`, canonical places."""
-    inward, outward = links(peers)
     place = shared.places.copy()
     place["peers_in"] = np.column_stack([peers.start[:-1], peers.start[1:]])
     place["peers_out"] = np.column_stack([peers.out_start[:-1], peers.out_start[1:]])
     record = shared.record.copy()
-    for name, column in (("places", place), ("peers_in", inward), ("peers_out", outward)):
+    for name, column in (("places", place), ("peers_in", peers.inward), ("peers_out", peers.outward)):
         record[name] = column.ctypes.data
     network = replace(shared.network, peers=peers)
-    return replace(shared, places=place, peers_in=inward, peers_out=outward, record=record, network=network)
+    return replace(shared, places=place, peers_in=peers.inward, peers_out=peers.outward, record=record, network=network)
 
 
 def rows_of(scenario: Scenario, seed: int, replicates: np.ndarray) -> Rows:
@@ -150,15 +149,28 @@ def execute(
     paid = bool((rows.parameters["cost_level"] > 0).any())
     size = max(1, min(LARGEST_CHUNK, -(-len(rows) // (threads * 4))))
     bounds = [(first, min(first + size, len(rows))) for first in range(0, len(rows), size)]
+    free: SimpleQueue[State] = SimpleQueue()  # workspaces are used again: fresh memory must first be wiped
+
+    def chunk(first: int, last: int) -> Batch:
+        part = rows.part(first, last)
+        state = workspace(shared, paid, FIRST_ROOM) if free.empty() else free.get()
+        found = _chunk(shared, part, seed, state)
+        if len(bounds) == 1:
+            return found
+        lists = ("events", "payments", "outages")
+        own = replace(found, **{name: _end_to_end([getattr(found, name)]) for name in lists})
+        free.put(state)
+        return own
+
     if threads == 1:
         chunks = []
         for first, last in bounds:
-            chunks.append(_chunk(shared, rows.part(first, last), seed, paid))
+            chunks.append(chunk(first, last))
             if progress:
                 progress(last - first)
         return _joined(chunks)
     with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(_chunk, shared, rows.part(first, last), seed, paid) for first, last in bounds]
+        futures = [pool.submit(chunk, first, last) for first, last in bounds]
         for future, (first, last) in zip(futures, bounds, strict=True):
             future.result()
             if progress:
@@ -166,10 +178,10 @@ def execute(
     return _joined([future.result() for future in futures])
 
 
-def _chunk(shared: Structure, rows: Rows, seed: int, paid: bool) -> Batch:
-    """Run a chunk of rows on this thread, with lists of events that grow when they must."""
-    count, kinds, areas, _, years = shared.shape
-    state = workspace(shared, paid, min(count * kinds * (len(rows) + 1), max(count * kinds * 2, LARGEST_ROOM)))
+def _chunk(shared: Structure, rows: Rows, seed: int, state: State) -> Batch:
+    """Run a chunk of rows on this thread, in a workspace whose lists of events grow when they must."""
+    _, _, areas, _, years = shared.shape
+    state.record["event_count"] = state.record["outage_count"] = 0
     ends = np.zeros((len(rows), 2), np.int64)
     tables = np.zeros((len(rows), areas, years, state.table.shape[-1]))
     ledgers = np.zeros((len(rows), areas + 1, years, state.ledger.shape[-1]), np.int64)
@@ -191,7 +203,7 @@ def _chunk(shared: Structure, rows: Rows, seed: int, paid: bool) -> Batch:
     events, outages = int(ends[-1, 0]), int(ends[-1, 1])
     return Batch(
         state.events[:events],
-        state.payments[: events if paid else 0],
+        state.payments[: events if len(state.payments) else 0],
         state.outages[:outages],
         ends,
         tables,
@@ -292,7 +304,7 @@ class Simulation:
         """Give a municipality an amount in minor units now; the ledger shows it as granted."""
         year = int(self.shared.calendar["year"][min(self.step, self.scenario.steps - 1)])
         region = int(self.shared.places["region"][place])
-        self.state.towns["balance"][place] += amount
+        self.state.purses["balance"][place] += amount
         self.state.ledger[region, year, engine.GRANTED] += amount
 
     def mandate(self, region: int, technology: int, rate: float, until: int | None = None) -> None:

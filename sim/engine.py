@@ -52,12 +52,12 @@ from sim.state import (
     places,
     plates,
     portfolio,
+    purses,
     queue_of,
     rates,
     region_links,
     regions,
     remaining,
-    requires,
     since_base,
     spare,
     stale,
@@ -120,7 +120,7 @@ def month(shared, row, decrees, run, state, t):
 @part
 def begin(shared, row, run, state):
     """The state at the start: initial portfolios operate, at ages drawn from their lives; other clocks are set."""
-    clear(state)
+    clear(shared, state)
     settle(shared, row, run, state)
     for k in range(shared.kinds):
         endow(shared, row, run, state, k)
@@ -136,11 +136,11 @@ def begin(shared, row, run, state):
 
 
 @part
-def clear(state):
+def clear(shared, state):
     """Wipe what the row before left."""
     state.waiting = state.queued = state.federal = state.federal_inflow = 0
     for k in range(state.kinds):
-        line = lines(state)[k]
+        line, needed = lines(state)[k], technologies(shared)[k].requires
         line.supply, line.stale, line.wants, line.unsettled = 1.0, 0, 0, 1
         starts(state)[k, :] = NOBODY
         ends(state)[k, :] = NOBODY
@@ -148,6 +148,7 @@ def clear(state):
             cell = cells(state)[k, i]
             cell.status, cell.stale, cell.spell = CLOSED, 0, 0
             cell.peers = cell.leaders = 0
+            cell.lacking = needed[1] - needed[0]
         for r in range(state.regions_count):
             plates(state)[k, r].operating = 0
             plates(state)[k, r].platform = 0
@@ -163,16 +164,20 @@ def clear(state):
 def settle(shared, row, run, state):
     """Each place's capacity, empty purse and first incident clock."""
     for i in range(shared.places_count):
-        place, town = places(shared)[i], towns(state)[i]
+        place, town, purse = places(shared)[i], towns(state)[i], purses(state)[i]
         size = place.population / row.reference_population
         luck = draws.normal(draws.stream(run, draws.CAPACITY, place.key))
         town.capacity = rules.capacity(luck, row.heterogeneity, size, row.size_elasticity)
+        town.divide = row.divide if math.isnan(place.divide) else place.divide
+        town.resistance = row.resistance if math.isnan(place.resistance) else place.resistance
+        town.external = rules.external_rate(row.external, row.leader_factor, place.leader)
+        town.region = place.region
         town.size = size**row.cost_elasticity
         town.clock = incident_clock(run, place.key, 0)
         town.incidents = town.exposed = town.counted = 0
         town.distrust_until = town.down_until = NEVER
-        town.balance = town.arrears = town.inflow = town.running = town.fee = town.saving = 0
-        town.due = town.fee_due = town.saved = 0
+        purse.balance = purse.arrears = purse.inflow = purse.running = purse.fee = purse.saving = 0
+        purse.due = purse.fee_due = purse.saved = 0
 
 
 @compiled
@@ -228,31 +233,20 @@ def clock(shared, run, k, i, spell):
 
 
 @compiled
-def ready(shared, state, k, i):
-    """Whether every prerequisite of technology k operates at place i."""
-    bounds = technologies(shared)[k].requires
-    for at in range(bounds[0], bounds[1]):  # noqa: SIM110 - compiled code has no generators
-        if cells(state)[requires(shared)[at], i].status != OPERATING:
-            return False
-    return True
-
-
-@compiled
 def multiplier(shared, row, state, k, i):
     """M of a cell as it stands: capacity and attractiveness."""
-    tech, place, town = technologies(shared)[k], places(shared)[i], towns(state)[i]
-    resistance = row.resistance if math.isnan(place.resistance) else place.resistance
+    tech, town = technologies(shared)[k], towns(state)[i]
     value = rules.attractiveness(
         tech.benefit,
-        fit(shared)[k, place.region],
-        row.divide if math.isnan(place.divide) else place.divide,
+        fit(shared)[k, town.region],
+        town.divide,
         row.inclusion,
         tech.privacy,
         row.protection,
-        resistance + row.distrust if town.distrust_until != NEVER else resistance,
+        town.resistance + row.distrust if town.distrust_until != NEVER else town.resistance,
         cells(state)[k, i].peers * rules.EXPOSURE_UNIT,
         tech.complexity,
-        plates(state)[k, place.region].platform,
+        plates(state)[k, town.region].platform,
     )
     return rules.multiplier(town.capacity, row.benefit_weight, value)
 
@@ -260,31 +254,36 @@ def multiplier(shared, row, state, k, i):
 @compiled
 def rate(shared, row, state, k, i):
     """What a step takes off the clock of a waiting cell, before supply and mandate."""
-    if not ready(shared, state, k, i):
+    cell, town = cells(state)[k, i], towns(state)[i]
+    if cell.lacking:
         return 0.0
-    cell, place = cells(state)[k, i], places(shared)[i]
     hazard = rules.hazard(
         multiplier(shared, row, state, k, i),
-        rules.external_rate(row.external, row.leader_factor, place.leader),
+        town.external,
         row.peers,
         cell.peers * rules.EXPOSURE_UNIT,
         row.leaders,
         cell.leaders * rules.EXPOSURE_UNIT,
         row.platform_rate,
-        plates(state)[k, place.region].platform,
+        plates(state)[k, town.region].platform,
     )
     # beyond 32-bit numbers a rate would be infinite, and without supply not a number
     return min(shared.step * hazard, HIGHEST_RATE)
 
 
 @compiled
-def mark(state, k, i):
-    """Note that the rate of a cell must be worked out anew, if it is waiting."""
-    cell, line = cells(state)[k, i], lines(state)[k]
+def note(cell, line, noted, i):
+    """Note that the rate of place i's cell must be worked out anew, if it is waiting."""
     if cell.status == WAITING and not cell.stale:
         cell.stale = 1
-        stale(state)[k, line.stale] = i
+        noted[line.stale] = i
         line.stale += 1
+
+
+@compiled
+def mark(state, k, i):
+    """Note that the rate of a cell must be worked out anew."""
+    note(cells(state)[k, i], lines(state)[k], stale(state)[k], i)
 
 
 @compiled
@@ -297,12 +296,12 @@ def mark_all(state, i):
 @compiled
 def refresh(shared, row, state, k):
     """Work out the rates that have gone stale."""
-    line = lines(state)[k]
+    line, noted, own, paces = lines(state)[k], stale(state)[k], cells(state)[k], rates(state)[k]
     for at in range(line.stale):
-        i = stale(state)[k, at]
-        cells(state)[k, i].stale = 0
-        if cells(state)[k, i].status == WAITING:
-            rates(state)[k, i] = rate(shared, row, state, k, i)
+        i = noted[at]
+        own[i].stale = 0
+        if own[i].status == WAITING:
+            paces[i] = rate(shared, row, state, k, i)
     line.stale = 0
 
 
@@ -319,16 +318,18 @@ def part_of(weight, part, announced):
 def push(shared, row, state, k, j, sign, part):
     """Add (sign 1) or take away (-1) place j's influence with those who listen to it, and mark them stale."""
     place = places(shared)[j]
+    # found once, not for every link: stores in the loop could change any address, as far as the compiler knows
+    own, line, noted = cells(state)[k], lines(state)[k], stale(state)[k]
     channel = peers_out(shared)
     for at in range(place.peers_out[0], place.peers_out[1]):
         link = channel[at]
-        cells(state)[k, link.place].peers += sign * part_of(link.weight, part, row.announced)
-        mark(state, k, link.place)
+        own[link.place].peers += sign * part_of(link.weight, part, row.announced)
+        note(own[link.place], line, noted, link.place)
     channel = leaders_out(shared)
     for at in range(place.leaders_out[0], place.leaders_out[1]):
         link = channel[at]
-        cells(state)[k, link.place].leaders += sign * part_of(link.weight, part, row.announced)
-        mark(state, k, link.place)
+        own[link.place].leaders += sign * part_of(link.weight, part, row.announced)
+        note(own[link.place], line, noted, link.place)
 
 
 # Economy and money
@@ -391,8 +392,8 @@ def region_budgets(shared, row, state, r, product):
         place = places(shared)[i]
         if place.member:
             yearly = rules.own_budget(row.own_share, 1000.0 * product, place.population, region.population)
-            towns(state)[i].inflow = whole(yearly * shared.step)
-            total += towns(state)[i].inflow
+            purses(state)[i].inflow = whole(yearly * shared.step)
+            total += purses(state)[i].inflow
     pool = int(total * row.regional_pool)
     area.reserve_inflow = int(pool * row.inclusion)
     area.pool_inflow = pool - area.reserve_inflow
@@ -418,12 +419,12 @@ def budgets(shared, state, t):
         flows[REGIONAL_INFLOW] += area.pool_inflow + area.reserve_inflow
         inflow = saved = fees = running = 0
         for i in range(regions(shared)[r].start, regions(shared)[r].stop):
-            town = towns(state)[i]
-            paid = keep_house(town)
-            inflow += town.inflow
-            saved += town.saved
-            fees += min(town.fee_due, paid)
-            running += paid - min(town.fee_due, paid)
+            purse = purses(state)[i]
+            paid = keep_house(purse)
+            inflow += purse.inflow
+            saved += purse.saved
+            fees += min(purse.fee_due, paid)
+            running += paid - min(purse.fee_due, paid)
         flows[OWN_INFLOW] += inflow
         flows[SAVED] += saved
         flows[FEES_PAID] += fees
@@ -431,13 +432,13 @@ def budgets(shared, state, t):
 
 
 @compiled
-def keep_house(town):
+def keep_house(purse):
     """One municipality's inflow, savings, running costs, fees and arrears of a step; returns what it paid."""
-    available = town.balance + town.inflow + town.saved
-    due = town.due + town.arrears
+    available = purse.balance + purse.inflow + purse.saved
+    due = purse.due + purse.arrears
     paid = min(available, due)
-    town.balance = available - paid
-    town.arrears = due - paid
+    purse.balance = available - paid
+    purse.arrears = due - paid
     return paid
 
 
@@ -519,7 +520,7 @@ def obey(shared, state, k, r, toll):
     """A mandate takes its toll off the clocks of its region, where the prerequisites operate."""
     clocks = remaining(state)[k]
     for i in range(regions(shared)[r].start, regions(shared)[r].stop):
-        if cells(state)[k, i].status == WAITING and ready(shared, state, k, i):
+        if cells(state)[k, i].status == WAITING and not cells(state)[k, i].lacking:
             clocks[i] -= np.float32(toll)
 
 
@@ -556,13 +557,13 @@ def mandated(shared, decrees, k, i, t):
 @compiled
 def attribute(shared, row, decrees, run, state, k, i, t):
     """The source of an adoption, and its guide, drawn in proportion to the terms of the hazard."""
-    cell, place, key = cells(state)[k, i], places(shared)[i], technologies(shared)[k].key
-    pace = multiplier(shared, row, state, k, i) * lines(state)[k].supply if ready(shared, state, k, i) else 0.0
+    cell, place, town, key = cells(state)[k, i], places(shared)[i], towns(state)[i], technologies(shared)[k].key
+    pace = 0.0 if cell.lacking else multiplier(shared, row, state, k, i) * lines(state)[k].supply
     peers = pace * row.peers * cell.peers * rules.EXPOSURE_UNIT
     leaders = pace * row.leaders * cell.leaders * rules.EXPOSURE_UNIT
-    platform = pace * row.platform_rate * plates(state)[k, place.region].platform
+    platform = pace * row.platform_rate * plates(state)[k, town.region].platform
     decree = mandated(shared, decrees, k, i, t)
-    outside = pace * rules.external_rate(row.external, row.leader_factor, place.leader)
+    outside = pace * town.external
     luck = draws.uniform(draws.cell_bits(draws.stream(run, draws.SOURCE, place.key), key, cell.spell))
     pick = draws.uniform(draws.cell_bits(draws.stream(run, draws.GUIDE, place.key), key, cell.spell))
     luck *= peers + leaders + platform + decree + outside
@@ -747,7 +748,7 @@ def pay(shared, row, state, t):
     entries = queue_of(state)
     kept = 0
     for at in range(state.queued):
-        poor = towns(state)[entries[at].place].balance < entries[at].least
+        poor = purses(state)[entries[at].place].balance < entries[at].least
         if poor or not served(shared, row, state, entries[at], t):
             if kept < at:
                 move(entries, kept, entries, at)
@@ -759,7 +760,8 @@ def pay(shared, row, state, t):
 def served(shared, row, state, entry, t):
     """Pay for one entry if its place can, each pool giving the smaller of its share and its balance, and adopt."""
     i, k = entry.place, entry.technology
-    town, r = towns(state)[i], places(shared)[i].region
+    town, purse = towns(state)[i], purses(state)[i]
+    r = town.region
     cost = cost_of(shared, row, state, k, i)
     private = rules.private_part(cost, row.private_share)
     public = cost - private
@@ -770,13 +772,13 @@ def served(shared, row, state, entry, t):
     if entry.source in (LEADERS, PLATFORM):
         federal = rules.co_financed(public, row.federal_share, state.federal)
     own = public - regional - federal
-    if town.balance < own:
+    if purse.balance < own:
         return False
     from_reserve = min(regional, reserve)
     area.reserve -= from_reserve
     area.pool -= regional - from_reserve
     state.federal -= federal
-    town.balance -= own
+    purse.balance -= own
     event = adopt(shared, row, state, k, i, entry.wanted, t, entry.source, entry.guide)
     receipt(state, event, ledger(state)[r, calendar(shared)[t].year], own, regional, federal, private)
     return True
@@ -848,6 +850,7 @@ def show(shared, row, state, k, i, sign, part):
     town.exposed += sign * tech.exposed
     town.counted += sign * tech.counted
     for at in range(tech.unlocks[0], tech.unlocks[1]):
+        cells(state)[unlocks(shared)[at], i].lacking -= sign
         mark(state, unlocks(shared)[at], i)
 
 
@@ -857,16 +860,16 @@ def oblige(shared, row, state, k, i, sign):
 
     Shares of what the technology cost; where it was there at the start, of its price without platform and scarcity.
     """
-    tech, town, event = technologies(shared)[k], towns(state)[i], cells(state)[k, i].event
+    tech, purse, event = technologies(shared)[k], purses(state)[i], cells(state)[k, i].event
     payment = payments(state)[event]
     cost = payment.own + payment.regional + payment.federal + payment.private
     if events(state)[event].source == INITIAL:
-        cost = whole(tech.cost * row.cost_level * town.size)
-    town.running += sign * int(cost * tech.running)
-    town.fee += sign * int(payment.private * row.private_fee)
-    town.saving += sign * int(cost * tech.saving)
-    town.fee_due, town.saved = int(town.fee * shared.step), int(town.saving * shared.step)
-    town.due = int(town.running * shared.step) + town.fee_due
+        cost = whole(tech.cost * row.cost_level * towns(state)[i].size)
+    purse.running += sign * int(cost * tech.running)
+    purse.fee += sign * int(payment.private * row.private_fee)
+    purse.saving += sign * int(cost * tech.saving)
+    purse.fee_due, purse.saved = int(purse.fee * shared.step), int(purse.saving * shared.step)
+    purse.due = int(purse.running * shared.step) + purse.fee_due
 
 
 @part
@@ -988,8 +991,8 @@ def record(shared, state, t):
         flows = ledger(state)[r, y]
         flows[BALANCE] = areas(state)[r].pool + areas(state)[r].reserve
         for i in range(regions(shared)[r].start, regions(shared)[r].stop):
-            flows[ARREARS] += towns(state)[i].arrears
-            flows[BALANCE] += towns(state)[i].balance
+            flows[ARREARS] += purses(state)[i].arrears
+            flows[BALANCE] += purses(state)[i].balance
     ledger(state)[shared.regions_count, y, BALANCE] = state.federal
     for at in range(state.queued):
         r = places(shared)[queue_of(state)[at].place].region

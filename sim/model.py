@@ -96,12 +96,12 @@ class Municipality(FixedAgent):
     @property
     def balance(self) -> float:
         """Digital budget at hand, millions of the currency; what is not spent is carried over."""
-        return float(self.model.simulation.state.towns["balance"][self.row] / MINOR_UNITS)
+        return float(self.model.simulation.state.purses["balance"][self.row] / MINOR_UNITS)
 
     @property
     def arrears(self) -> float:
         """Running costs and fees owed, millions of the currency."""
-        return float(self.model.simulation.state.towns["arrears"][self.row] / MINOR_UNITS)
+        return float(self.model.simulation.state.purses["arrears"][self.row] / MINOR_UNITS)
 
     @property
     def incidents(self) -> int:

@@ -20,19 +20,37 @@ if TYPE_CHECKING:
 _WHOLE = int(1 / EXPOSURE_UNIT)
 
 
-class Channel(NamedTuple):
-    """One channel of influence as sparse rows, in both directions; weights are whole multiples of 2**-40.
+LINK = np.dtype([("weight", np.uint32), ("place", np.int32)])
+"""A link of influence: its weight in units of 2**-31, and the place at its other end. Eight bytes, since a million
+places have fifty million of them."""
 
-    Row i of (start, neighbour, weight) lists whom i listens to, strongest first; row j of (out_start, listener,
-    out_weight) lists who listens to j. Shapes: start and out_start int64[n + 1], the others [links].
+
+class Channel(NamedTuple):
+    """One channel of influence as sparse rows, in both directions; weights are whole multiples of 2**-31.
+
+    Rows i of (start, inward) list whom i listens to, strongest first; rows j of (out_start, outward) list who listens
+    to j. Shapes: start and out_start int64[n + 1], inward and outward LINK[links].
     """
 
     start: np.ndarray
-    neighbour: np.ndarray
-    weight: np.ndarray
+    inward: np.ndarray
     out_start: np.ndarray
-    listener: np.ndarray
-    out_weight: np.ndarray
+    outward: np.ndarray
+
+    @property
+    def neighbour(self) -> np.ndarray:
+        """The places that are listened to, int32[links], by listener."""
+        return self.inward["place"]
+
+    @property
+    def weight(self) -> np.ndarray:
+        """The weights of `neighbour`, uint32[links]."""
+        return self.inward["weight"]
+
+    @property
+    def listener(self) -> np.ndarray:
+        """The places that listen, int32[links], by whom they listen to."""
+        return self.outward["place"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ class Network:
     """The influence network of a scenario. Places are in canonical order: by region, then along a space-filling curve.
 
     `order[n]` gives the row of each place in the scenario's table; `regions` int64[R, R] holds the weights between
-    regions in units of 2**-40. The order depends on nothing but the places themselves, so that reordering a table
+    regions in units of 2**-31. The order depends on nothing but the places themselves, so that reordering a table
     changes nothing, and neighbours lie close in memory.
     """
 
@@ -163,13 +181,13 @@ def channel_from(n: int, groups: list, gravity: tuple, explicit: tuple) -> Chann
         strongest(listeners, heaviest_first, reach, position, mass, rank, float(decay), chosen, weight)
         present = chosen >= 0
         sources.append(chosen[present])
-        targets.append(np.repeat(listeners, present.sum(axis=1)))
+        targets.append(np.repeat(listeners.astype(np.int32), present.sum(axis=1)))
         share = np.divide(weight, weight.sum(axis=1, keepdims=True), where=present, out=np.zeros_like(weight))
         weights.append(share[present])
-    source = np.concatenate([*sources, np.empty(0, np.int32)])
-    target = np.concatenate([*targets, np.empty(0, np.int64)])
-    share = np.concatenate([*weights, np.empty(0)])
-    return sparse_rows(n, *_with_explicit(n, source, target, share, explicit, rank))
+    edges = [np.concatenate([*sources, np.empty(0, np.int32)]), np.concatenate([*targets, np.empty(0, np.int32)])]
+    edges.append(np.concatenate([*weights, np.empty(0)]))
+    del sources, targets, weights  # a million places have twelve million links in each channel
+    return sparse_rows(n, *_with_explicit(n, *edges, explicit, rank))
 
 
 def _with_explicit(
@@ -199,17 +217,15 @@ def _with_explicit(
 
 def sparse_rows(n: int, source: np.ndarray, target: np.ndarray, share: np.ndarray) -> Channel:
     """A channel from an edge list: `share` (summing to 1 or less for each target) of influence source -> target."""
-    weight = np.floor(share * _WHOLE + 0.5).astype(np.int64)
-    inward = np.argsort(target, kind="stable")
-    outward = np.argsort(source, kind="stable")
-    return Channel(
-        np.r_[0, np.cumsum(np.bincount(target, minlength=n))].astype(np.int64),
-        source[inward].astype(np.int32),
-        weight[inward],
-        np.r_[0, np.cumsum(np.bincount(source, minlength=n))].astype(np.int64),
-        target[outward].astype(np.int32),
-        weight[outward],
-    )
+    weight = np.floor(share * _WHOLE + 0.5).astype(np.uint32)
+
+    def rows(here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(here, kind="stable")
+        links = np.empty(len(order), LINK)
+        links["weight"], links["place"] = weight[order], there[order]
+        return np.r_[0, np.cumsum(np.bincount(here, minlength=n))].astype(np.int64), links
+
+    return Channel(*rows(target, source), *rows(source, target))
 
 
 def _explicit_links(scenario: Scenario, order: np.ndarray) -> dict[str, tuple[np.ndarray, ...]]:

@@ -11,7 +11,7 @@ from sim.compiled import compiled
 
 EARTH_RADIUS = 6371.0088
 SHORTEST_DISTANCE = 10.0
-EXPOSURE_UNIT = 2.0**-40
+EXPOSURE_UNIT = 2.0**-31
 SEGMENTS = ("urban_environment", "safe_city", "digital_city_management", "peoples_wellbeing", "investment_climate")
 
 
@@ -78,7 +78,7 @@ def influence(mass, distance, size_exponent, distance_decay):
 
 @compiled
 def announced_weight(weight, announced):
-    """Influence (in units of 2**-40) between adoption and operation, whole so that taking it back leaves nothing."""
+    """Influence (in units of 2**-31) between adoption and operation, whole so that taking it back leaves nothing."""
     return int(weight * announced)
 
 

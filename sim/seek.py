@@ -487,7 +487,7 @@ def _by_degree(scenario: Scenario, shared: Structure, candidates: Sequence[int])
     channel = shared.network.peers
     total = np.zeros(len(scenario.places.id), np.int64)
     sources = np.repeat(np.arange(len(total)), np.diff(channel.out_start))
-    np.add.at(total, np.asarray(shared.network.order)[sources], np.asarray(channel.out_weight))
+    np.add.at(total, np.asarray(shared.network.order)[sources], channel.outward["weight"])
     return sorted(candidates, key=lambda place: (-total[place], place))
 
 

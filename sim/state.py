@@ -17,7 +17,7 @@ import numpy as np
 
 from sim.compiled import column
 from sim.draws import identity_keys
-from sim.network import Channel, Network, build
+from sim.network import LINK, Network, build
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -86,13 +86,13 @@ def _record(**columns: Any) -> np.dtype:
     return np.dtype(list(columns.items()), align=True)
 
 
-_F, _I, _L, _U, _B, _S = np.float64, np.int32, np.int64, np.uint64, np.uint8, np.int16
+_F, _I, _L, _U, _W, _B, _S = np.float64, np.int32, np.int64, np.uint64, np.uint32, np.uint8, np.int16
 
 PARAMETERS = _record(**dict.fromkeys((*FIELDS.values(), *_DERIVED), _F))
 MANDATES = _record(region=_I, technology=_I, start=_I, stop=_I, rate=_F)
 PLACE = _record(
     key=_U, population=_L, divide=_F, resistance=_F, region=_I, member=_B, leader=_B,
-    peers_in=(_L, 2), peers_out=(_L, 2), leaders_in=(_L, 2), leaders_out=(_L, 2),
+    peers_in=(_I, 2), peers_out=(_I, 2), leaders_in=(_I, 2), leaders_out=(_I, 2),
 )  # fmt: skip
 """A place as it is given; peers_in and the like bound its rows in the lists of links."""
 TECHNOLOGY = _record(
@@ -101,21 +101,24 @@ TECHNOLOGY = _record(
 )  # fmt: skip
 """A technology as given; lag and life in steps (life 0: no end); `exposed` to incidents, `counted` in the index."""
 REGION = _record(start=_L, stop=_L, members=_L, population=_L, grp=_F, industry=_F, urban=_F)
-LINK = _record(weight=_L, place=_I)
 STEP = _record(year=_I, opens=_B)
-CELL = _record(peers=_L, leaders=_L, event=_I, following=_I, spell=_S, status=_B, stale=_B)
-"""One technology at one place: exposures in units of 2**-40, its event, and the next cell on the same day."""
+CELL = _record(peers=_W, leaders=_W, event=_I, following=_I, spell=_S, status=_B, stale=_B, lacking=_B)
+"""One technology at one place: exposures in units of 2**-31, its event, the next cell on the same day, and how many
+prerequisites do not operate there."""
 WANT = _record(place=_I, guide=_I, source=_B)
 LINE = _record(supply=_F, stale=_I, wants=_I, unsettled=_B)
 """What changes about a technology: its supply, how many cells are stale or wanted, whether a platform may open."""
 TOWN = _record(
-    capacity=_F, size=_F, clock=_F, balance=_L, arrears=_L, inflow=_L, running=_L, fee=_L, saving=_L,
-    due=_L, fee_due=_L, saved=_L, distrust_until=_I, down_until=_I, incidents=_I, exposed=_I, counted=_I,
+    capacity=_F, divide=_F, resistance=_F, external=_F, region=_I, distrust_until=_I,
+    size=_F, clock=_F, down_until=_I, incidents=_I, exposed=_I, counted=_I,
 )  # fmt: skip
-"""What changes about a place: capacity, incidents, technologies operating, money in minor units.
-
-`running`, `fee` and `saving` are a year's; a step's are `due` (running costs and fees), `fee_due` and `saved`.
-"""
+"""What decides about a place in this row, what a hazard needs first: of a large country most of it is out of reach of
+the processor's caches, and each line of memory counts. Then its incidents and how many technologies operate."""
+PURSE = _record(
+    balance=_L, arrears=_L, inflow=_L, due=_L, fee_due=_L, saved=_L, running=_L, fee=_L, saving=_L,
+)  # fmt: skip
+"""A place's money in minor units: `running`, `fee` and `saving` are a year's; a step's are `due` (running costs and
+fees), `fee_due` and `saved`."""
 AREA = _record(start_share=_F, pool=_L, reserve=_L, pool_inflow=_L, reserve_inflow=_L, median=_L, stirred=_B)
 """What changes about a region."""
 PLATE = _record(operating=_I, platform=_B)
@@ -129,8 +132,8 @@ OUTAGE = _record(place=_I, start=_S, stop=_S)
 _DIMENSIONS = ("places_count", "kinds", "regions_count", "steps", "years_count", "days", "budgets_count")
 _SHARED = ("places", "technologies", "requires", "unlocks", "regions", "region_links", "fit", "peers_in", "peers_out",
            "leaders_in", "leaders_out", "calendar", "since_base", "portfolio")  # fmt: skip
-_STATE = ("cells", "remaining", "rates", "stale", "wants", "lines", "starts", "ends", "towns", "areas", "plates",
-          "table", "ledger", "queue", "spare", "events", "payments", "outages")  # fmt: skip
+_STATE = ("cells", "remaining", "rates", "stale", "wants", "lines", "starts", "ends", "towns", "purses", "areas",
+          "plates", "table", "ledger", "queue", "spare", "events", "payments", "outages")  # fmt: skip
 SHARED_RECORD = _record(
     **dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L, first_year=_L
 )
@@ -170,6 +173,7 @@ lines = column("lines", LINE, "kinds")
 starts = column("starts", np.int32, "kinds", "days")
 ends = column("ends", np.int32, "kinds", "days")
 towns = column("towns", TOWN, "places_count")
+purses = column("purses", PURSE, "places_count")
 areas = column("areas", AREA, "regions_count")
 plates = column("plates", PLATE, "kinds", "regions_count")
 table = column("table", np.float64, "regions_count", "years_count", len(ECONOMY))
@@ -225,6 +229,7 @@ class State:
     starts: np.ndarray
     ends: np.ndarray
     towns: np.ndarray
+    purses: np.ndarray
     areas: np.ndarray
     plates: np.ndarray
     table: np.ndarray
@@ -238,17 +243,18 @@ class State:
 
     def grow(self, events: int, outages: int) -> None:
         """Make room for more events and outages; what is there stays."""
-        self.events = _longer(self.events, events)
-        self.outages = _longer(self.outages, outages)
+        used, down = int(self.record["event_count"][0]), int(self.record["outage_count"][0])
+        self.events = _longer(self.events, events, used)
+        self.outages = _longer(self.outages, outages, down)
         if self.record["paid"][0]:
-            self.payments = _longer(self.payments, events)
+            self.payments = _longer(self.payments, events, used)
         _address(self, self.record)
         self.record["event_room"], self.record["outage_room"] = len(self.events), len(self.outages)
 
 
-def _longer(column: np.ndarray, length: int) -> np.ndarray:
+def _longer(column: np.ndarray, length: int, used: int) -> np.ndarray:
     longer = np.empty(max(length, len(column)), dtype=column.dtype)
-    longer[: len(column)].view(np.uint8)[:] = column.view(np.uint8)  # as bytes: records with gaps copy slowly
+    longer[:used].view(np.uint8)[:] = column[:used].view(np.uint8)  # as bytes: records with gaps copy slowly
     return longer
 
 
@@ -281,10 +287,9 @@ def structure(scenario: Scenario) -> Structure:
     place = _places(scenario, order)
     lists = {}
     for name, channel in (("peers", network.peers), ("leaders", network.leaders)):
-        inward, outward = _links(channel)
         place[f"{name}_in"] = np.column_stack([channel.start[:-1], channel.start[1:]])
         place[f"{name}_out"] = np.column_stack([channel.out_start[:-1], channel.out_start[1:]])
-        lists[f"{name}_in"], lists[f"{name}_out"] = inward, outward
+        lists[f"{name}_in"], lists[f"{name}_out"] = channel.inward, channel.outward
     steps, years = _calendar(scenario)
     shared = Structure(
         place,
@@ -313,14 +318,6 @@ def _sparse(lists: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     stop = np.cumsum([len(row) for row in lists]).astype(np.int32)
     bounds = np.column_stack([np.r_[0, stop[:-1]], stop])
     return bounds, np.array([x for row in lists for x in row], dtype=np.int32)
-
-
-def _links(channel: Channel) -> tuple[np.ndarray, np.ndarray]:
-    """A channel's links by listener and by source, LINK[...] each."""
-    inward, outward = np.zeros(len(channel.weight), LINK), np.zeros(len(channel.weight), LINK)
-    inward["place"], inward["weight"] = channel.neighbour, channel.weight
-    outward["place"], outward["weight"] = channel.listener, channel.out_weight
-    return inward, outward
 
 
 def _places(scenario: Scenario, order: np.ndarray) -> np.ndarray:
@@ -415,7 +412,7 @@ def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
     """Room for one row's state and `room` events; `paid`: money may bind (else its columns take no room)."""
     count, kinds, areas, steps, years = shared.shape
     waiting = kinds * count if paid else 0
-    events_room = max(room or 0, kinds * count + 1)
+    events_room = max(room or 0, 2 * kinds * count)  # room that nobody enters takes no memory
     state = State(
         cells=np.zeros((kinds, count), CELL),
         remaining=np.zeros((kinds, count), np.float32),
@@ -426,6 +423,7 @@ def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
         starts=np.zeros((kinds, steps + 1), np.int32),
         ends=np.zeros((kinds, steps + 1), np.int32),
         towns=np.zeros(count, TOWN),
+        purses=np.zeros(count, PURSE),
         areas=np.zeros(areas, AREA),
         plates=np.zeros((kinds, areas), PLATE),
         table=np.zeros((areas, years, len(ECONOMY))),

@@ -18,7 +18,7 @@ from sim.scenario import Scenario
 
 F32 = np.float32
 MINOR = 100_000_000
-UNIT = 2**40
+UNIT = 2**31
 FLOWS = (
     "own_inflow", "regional_inflow", "federal_inflow", "granted", "saved", "own_spent", "regional_spent",
     "federal_spent", "private_spent", "running_paid", "fees_paid", "arrears", "balance", "unpaid",
@@ -49,7 +49,7 @@ def whole_weight(share: float) -> int:
 
 
 class World:
-    """The scenario's tables by id, and its influence weights in units of 2**-40."""
+    """The scenario's tables by id, and its influence weights in units of 2**-31."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = s = scenario

@@ -42,7 +42,7 @@ def test_the_graph_is_regular_and_ours_carries_it():
     assert (neighbours != listeners((start, neighbours, weights))).all()
     shared, _ = simple.ours(300, (start, neighbours, weights))
     np.testing.assert_array_equal(shared.peers_in["place"], neighbours)
-    assert (shared.peers_in["weight"] == 2**40 // 8).all()
+    assert (shared.peers_in["weight"] == 2**31 // 8).all()
 
 
 def test_a_structure_with_its_own_links_again_gives_the_same_events():
@@ -50,7 +50,7 @@ def test_a_structure_with_its_own_links_again_gives_the_same_events():
     shared = structure(scenario)
     links = shared.network.peers
     target = np.repeat(np.arange(40), np.diff(links.start))
-    again = rewired(shared, sparse_rows(40, links.neighbour.astype(np.int64), target, links.weight / 2**40))
+    again = rewired(shared, sparse_rows(40, links.neighbour.astype(np.int64), target, links.weight / 2**31))
     rows = rows_of(scenario, 1, np.arange(5))
     one, two = execute(shared, rows, 1, 1), execute(again, rows, 1, 1)
     assert one.events.tolist() == two.events.tolist()

@@ -26,7 +26,7 @@ def flows(simulation: Simulation, names: tuple[str, ...], rows: slice = slice(No
 def balances(simulation: Simulation) -> list[int]:
     state = simulation.state
     return [
-        *state.towns["balance"].tolist(),
+        *state.purses["balance"].tolist(),
         *state.areas["pool"].tolist(),
         *state.areas["reserve"].tolist(),
         int(state.record["federal"][0]),
@@ -37,7 +37,7 @@ def check_month(simulation: Simulation) -> None:
     """Money in is money out and balances; nothing is below zero; each tier's own account holds too."""
     held, state = balances(simulation), simulation.state
     assert min(held) >= 0
-    assert state.towns["arrears"].min() >= 0
+    assert state.purses["arrears"].min() >= 0
     assert flows(simulation, INFLOWS) == flows(simulation, OUTFLOWS) + sum(held)
     federal = flows(simulation, ("federal_inflow",)) - flows(simulation, ("federal_spent",))
     assert federal == int(state.record["federal"][0])
@@ -48,7 +48,7 @@ def check_month(simulation: Simulation) -> None:
         towns = simulation.shared.places["region"] == r
         purse = flows(simulation, ("own_inflow", "granted", "saved"), own)
         purse -= flows(simulation, ("own_spent", "running_paid", "fees_paid"), own)
-        assert purse == int(state.towns["balance"][towns].sum())
+        assert purse == int(state.purses["balance"][towns].sum())
 
 
 @given(st.integers(0, 10**9))
@@ -88,10 +88,10 @@ def test_a_budget_is_the_places_share_of_a_share_of_the_product() -> None:
     region = {"id": "r", "population": 200_000.0, "grp_bln": 500.0}
     simulation = Simulation(build(3, regions=[region], finance={**MONEY, "regional_pool": 0.2}), 1)
     simulation.advance()
-    assert simulation.state.towns["balance"].tolist() == [1_041_666_667] * 3
+    assert simulation.state.purses["balance"].tolist() == [1_041_666_667] * 3
     assert simulation.state.areas["pool"].tolist() == [625_000_000]
     simulation.advance(11)
-    assert simulation.state.towns["balance"].tolist() == [12 * 1_041_666_667] * 3
+    assert simulation.state.purses["balance"].tolist() == [12 * 1_041_666_667] * 3
 
 
 def one_purchase(**finance: Any) -> tuple[int, int, int, int]:
@@ -155,13 +155,13 @@ def test_what_cannot_be_paid_is_arrears_and_is_paid_when_money_comes() -> None:
     scenario = build(["a"], kinds, portfolio=[("a", "k")], finance={**MONEY, "own_share": 1e-6})
     simulation = Simulation(scenario, 1)
     simulation.advance(5)
-    owed = int(simulation.state.towns["arrears"][0])
+    owed = int(simulation.state.purses["arrears"][0])
     monthly = 1000 * MINOR_UNITS // 12
     assert owed == 5 * monthly - flows(simulation, ("own_inflow",))
-    assert simulation.state.towns["balance"][0] == 0
+    assert simulation.state.purses["balance"][0] == 0
     simulation.grant(0, owed + monthly)
     simulation.advance()
-    assert simulation.state.towns["arrears"][0] == 0
+    assert simulation.state.purses["arrears"][0] == 0
 
 
 def test_renewal_costs_its_part_of_the_price() -> None:

@@ -53,8 +53,8 @@ def test_weights_worked_by_hand() -> None:
         {"id": "c", "lat": -2.0, "lon": 0.0},
     ]
     found = rows(build(places, network=GRAVITY), "peers")["a"]
-    assert found["b"] * EXPOSURE_UNIT == pytest.approx(2 / 3, abs=1e-12)
-    assert found["c"] * EXPOSURE_UNIT == pytest.approx(1 / 3, abs=1e-12)
+    assert found["b"] * EXPOSURE_UNIT == pytest.approx(2 / 3, abs=2**-31)
+    assert found["c"] * EXPOSURE_UNIT == pytest.approx(1 / 3, abs=2**-31)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 60])
@@ -89,7 +89,7 @@ def test_rows_add_up_to_one_and_nobody_listens_to_itself() -> None:
     for channel in ("peers", "leaders"):
         for name, row in rows(scenario, channel).items():
             assert name not in row
-            assert abs(sum(row.values()) * EXPOSURE_UNIT - 1.0) < 1e-10
+            assert abs(sum(row.values()) * EXPOSURE_UNIT - 1.0) < 1e-7
             assert len(row) <= 12
 
 
@@ -106,7 +106,7 @@ def test_peers_are_of_the_region_and_leaders_of_others() -> None:
 def test_a_place_alone_and_a_guide_listen_to_nobody() -> None:
     guide = {"id": "guide", "role": "guide", "region": "r"}
     scenario = build(["a", guide, {"id": "alone", "region": "s"}], 1, ["r", "s"], portfolio=[])
-    assert rows(scenario, "peers") == {"a": {"guide": 2**40}, "guide": {}, "alone": {}}
+    assert rows(scenario, "peers") == {"a": {"guide": 2**31}, "guide": {}, "alone": {}}
     assert not any(rows(scenario, "leaders").values())
 
 
@@ -114,7 +114,7 @@ def test_largest_weights_are_kept_not_nearest() -> None:
     places = [{"id": "me", "lat": 58.0}, {"id": "far-city", "lat": 60.0, "population": 1e6}]
     places += [{"id": f"hamlet{i}", "lat": 58.0 + 0.1 * (i + 1), "population": 100.0} for i in range(5)]
     found = rows(build(places, network={"distance_decay": 1.0, "size_exponent": 1.0, "neighbours": 1}), "peers")
-    assert found["me"] == {"far-city": 2**40}
+    assert found["me"] == {"far-city": 2**31}
 
 
 def test_ties_are_broken_by_id() -> None:
@@ -141,7 +141,7 @@ def test_distances_cross_the_date_line_and_the_poles() -> None:
         {"id": "b", "lat": 89.5, "lon": 180.0},
         {"id": "c", "lat": 87.5, "lon": 0.0},
     ]
-    assert rows(build(pole, network=GRAVITY), "peers")["a"]["b"] / 2**40 == pytest.approx(2 / 3)
+    assert rows(build(pole, network=GRAVITY), "peers")["a"]["b"] / 2**31 == pytest.approx(2 / 3)
 
 
 def test_given_links_take_their_share_and_gravity_shares_the_rest() -> None:
@@ -156,13 +156,13 @@ def test_a_link_reaches_beyond_the_largest_weights_and_to_those_who_lead_in_noth
     places = [{"id": "a"}, {"id": "b"}, {"id": "far", "lat": -40.0}, {"id": "other", "region": "s"}]
     links = [("far", "a", "peers", 0.25), ("other", "a", "leaders", 0.5)]
     scenario = build(places, 1, ["r", "s"], links=links, network={**GRAVITY, "neighbours": 1})
-    assert rows(scenario, "peers")["a"] == {"b": 3 * 2**38, "far": 2**38}
-    assert rows(scenario, "leaders")["a"] == {"other": 2**39}
+    assert rows(scenario, "peers")["a"] == {"b": 3 * 2**29, "far": 2**29}
+    assert rows(scenario, "leaders")["a"] == {"other": 2**30}
 
 
 def test_links_of_weight_one_leave_nothing_for_gravity() -> None:
     found = rows(build(["a", "b", "c"], links=[("b", "a", "peers", 1.0)]), "peers")["a"]
-    assert found["b"] == 2**40
+    assert found["b"] == 2**31
     assert found.get("c", 0) == 0
 
 
@@ -171,7 +171,9 @@ def test_both_directions_hold_the_same_links() -> None:
         listener = np.repeat(np.arange(60), np.diff(channel.start))
         source = np.repeat(np.arange(60), np.diff(channel.out_start))
         inward = sorted(zip(channel.neighbour.tolist(), listener.tolist(), channel.weight.tolist(), strict=True))
-        outward = sorted(zip(source.tolist(), channel.listener.tolist(), channel.out_weight.tolist(), strict=True))
+        outward = sorted(
+            zip(source.tolist(), channel.listener.tolist(), channel.outward["weight"].tolist(), strict=True)
+        )
         assert inward == outward
 
 

@@ -145,7 +145,7 @@ def test_influence_without_exponents_is_one(mass: float, distance: float) -> Non
     assert rules.influence(mass, distance, 0.0, 0.0) == 1.0
 
 
-@given(st.integers(0, 2**40), SHARE)
+@given(st.integers(0, 2**31), SHARE)
 def test_the_announced_part_of_a_weight_is_a_whole_part_of_it(weight: int, announced: float) -> None:
     part = rules.announced_weight(weight, announced)
     assert isinstance(part, int)
