@@ -6,6 +6,7 @@ the order of rows, so that the number of threads cannot be seen in the result.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ from sim.scenario import Scenario
 from sim.state import FIELDS, State, Structure, mandates, parameters, structure, workspace
 
 LARGEST_CHUNK = 256
+LARGE = 200_000
+"""Cells from which on a single row is shared by threads: below, handing over takes longer than it saves."""
 FIRST_ROOM = 100_000
 """Events for which a workspace makes room at first, unless one row may have more."""
 
@@ -145,7 +148,8 @@ def execute(
     progress: Callable[[int], None] | None = None,
 ) -> Batch:
     """Run all rows; `progress` is told the number of rows done. The result does not depend on `threads`."""
-    threads = max(1, min(threads or os.cpu_count() or 1, len(rows)))
+    asked = threads or os.cpu_count() or 1
+    threads = max(1, min(asked, len(rows)))
     paid = bool((rows.parameters["cost_level"] > 0).any())
     size = max(1, min(LARGEST_CHUNK, -(-len(rows) // (threads * 4))))
     bounds = [(first, min(first + size, len(rows))) for first in range(0, len(rows), size)]
@@ -154,7 +158,7 @@ def execute(
     def chunk(first: int, last: int) -> Batch:
         part = rows.part(first, last)
         state = workspace(shared, paid, FIRST_ROOM) if free.empty() else free.get()
-        found = _chunk(shared, part, seed, state)
+        found = _chunk(shared, part, seed, state, asked if len(rows) == 1 else 1)
         if len(bounds) == 1:
             return found
         lists = ("events", "payments", "outages")
@@ -178,28 +182,24 @@ def execute(
     return _joined([future.result() for future in futures])
 
 
-def _chunk(shared: Structure, rows: Rows, seed: int, state: State) -> Batch:
-    """Run a chunk of rows on this thread, in a workspace whose lists of events grow when they must."""
-    _, _, areas, _, years = shared.shape
+def _chunk(shared: Structure, rows: Rows, seed: int, state: State, threads: int) -> Batch:
+    """Run a chunk of rows on this thread, in a workspace whose lists of events grow when they must.
+
+    A single large row may use more `threads`.
+    """
+    count, kinds, areas, steps, years = shared.shape
     state.record["event_count"] = state.record["outage_count"] = 0
     ends = np.zeros((len(rows), 2), np.int64)
     tables = np.zeros((len(rows), areas, years, state.table.shape[-1]))
     ledgers = np.zeros((len(rows), areas + 1, years, state.ledger.shape[-1]), np.int64)
-    progress = np.array([0, -1], np.int64)
-    while not engine.run_rows(
-        shared.record,
-        rows.parameters,
-        rows.mandates,
-        seed,
-        rows.replicates,
-        state.record,
-        ends,
-        tables,
-        ledgers,
-        progress,
-        shared.shape[3],
-    ):
-        grow(shared, state)
+
+    def go(progress: np.ndarray, until: int, stage: int = engine.WHOLE, first: int = 0, last: int = kinds) -> None:
+        _run(shared, rows, seed, state, (ends, tables, ledgers), progress, until, stage, first, last)
+
+    if threads > 1 and count * kinds >= LARGE:
+        _together(go, kinds, steps, threads)
+    else:
+        go(np.array([0, -1], np.int64), steps)
     events, outages = int(ends[-1, 0]), int(ends[-1, 1])
     return Batch(
         state.events[:events],
@@ -209,6 +209,31 @@ def _chunk(shared: Structure, rows: Rows, seed: int, state: State) -> Batch:
         tables,
         ledgers,
     )
+
+
+def _run(
+    shared: Structure, rows: Rows, seed: int, state: State, found: tuple[np.ndarray, ...], *going: np.ndarray | int
+) -> None:
+    """Call the engine until it is done, making room for events where it must; `found`: ends, tables, ledgers."""
+    given = (shared.record, rows.parameters, rows.mandates, seed, rows.replicates, state.record)
+    while not engine.run_rows(*given, *found, *going):
+        grow(shared, state)
+
+
+def _together(go: Callable[..., None], kinds: int, steps: int, threads: int) -> None:
+    """One row on several threads: they share the technologies while wants are worked out, nearly half of the time."""
+    bounds = np.linspace(0, kinds, min(threads, kinds) + 1).round().astype(int).tolist()
+    go(np.array([0, -1], np.int64), 0)
+    with ThreadPoolExecutor(threads) as pool:
+        for t in range(steps):
+            go(np.array([0, t]), t + 1, engine.BEFORE)
+            shares = [
+                pool.submit(go, np.array([0, t]), t + 1, engine.WANTS, first, last)
+                for first, last in itertools.pairwise(bounds)
+            ]
+            for share in shares:
+                share.result()
+            go(np.array([0, t]), t + 1, engine.AFTER)
 
 
 def grow(shared: Structure, state: State) -> None:
@@ -277,20 +302,9 @@ class Simulation:
         progress = np.array([0, first], np.int64)
         ends, tables = np.zeros((1, 2), np.int64), self.state.table[None].copy()
         ledgers = self.state.ledger[None].copy()
-        while not engine.run_rows(
-            self.shared.record,
-            self.rows.parameters,
-            self.decrees[None],
-            self.seed,
-            self.rows.replicates,
-            self.state.record,
-            ends,
-            tables,
-            ledgers,
-            progress,
-            last,
-        ):
-            grow(self.shared, self.state)
+        rows = replace(self.rows, mandates=self.decrees[None])
+        kinds = self.shared.shape[1]
+        _run(self.shared, rows, self.seed, self.state, (ends, tables, ledgers), progress, last, engine.WHOLE, 0, kinds)
 
     def equip(self, place: int, technology: int) -> bool:
         """Give place (in canonical order) a technology now; nobody pays. False when it has it already."""

@@ -78,6 +78,7 @@ OPEN, OPENING = 1, 2
 DISTRUST_YEARS = 2.0
 HIGHEST_RATE = 1e30
 ALL, ANNOUNCED, REST = 0, 1, 2
+WHOLE, BEFORE, WANTS, AFTER = 0, 1, 2, 3
 BLOCK = 64
 
 
@@ -85,17 +86,24 @@ BLOCK = 64
 
 
 @part
-def month(shared, row, decrees, run, state, t):
-    """One step; statuses at the end of the step before decide, so that the order of places cannot matter."""
+def month(shared, row, decrees, run, state, t, stage, first, last):
+    """One step; statuses at the end of the step before decide, so that the order of places cannot matter.
+
+    `stage`: the whole step, or a part of it, so that threads can share the wants of a large country: technologies
+    `first` to `last` - 1 look at nothing that another one changes then.
+    """
     money_binds = row.cost_level > 0.0
-    if calendar(shared)[t].opens:
+    if stage in (WHOLE, BEFORE):
         economy(shared, row, run, state, t)
-    if money_binds:
-        budgets(shared, state, t)
-    supply(shared, row, state, t)
-    for k in range(shared.kinds):
-        prepare(shared, row, decrees, state, k, t)
-    want(shared, row, decrees, run, state, t)
+        if money_binds:
+            budgets(shared, state, t)
+        supply(shared, row, state, t)
+    if stage in (WHOLE, WANTS):
+        for k in range(first, last):
+            prepare(shared, row, decrees, state, k, t)
+        want(shared, row, decrees, run, state, first, last, t)
+    if stage in (BEFORE, WANTS):
+        return
     if money_binds:
         queue(shared, row, run, state, t)
         pay(shared, row, state, t)
@@ -105,8 +113,7 @@ def month(shared, row, decrees, run, state, t):
         if starts(state)[k, t] != NOBODY:
             operate(shared, row, state, k, t)
     platforms(shared, row, state)
-    if row.incident_rate > 0.0 and shared.exposed_kinds > 0:
-        incidents(shared, row, run, state, t)
+    incidents(shared, row, run, state, t)
     for k in range(shared.kinds):
         if ends(state)[k, t] != NOBODY:
             lapse(shared, row, run, state, k, t)
@@ -349,7 +356,9 @@ def share_operating(shared, state, r):
 
 @part
 def economy(shared, row, run, state, t):
-    """The regions' product for the year that begins, and the budgets that follow from it."""
+    """When a year begins, its regional products, and the budgets that follow from them."""
+    if not calendar(shared)[t].opens:
+        return
     y = calendar(shared)[t].year
     years = since_base(shared)[y]
     shock = 1.0
@@ -491,17 +500,17 @@ def prepare(shared, row, decrees, state, k, t):
 
 
 @part
-def want(shared, row, decrees, run, state, t):
+def want(shared, row, decrees, run, state, first, last, t):
     """Clocks run down at the hazard, technologies of the same supply together; at zero the technology is wanted."""
-    first = 0
-    for k in range(shared.kinds):
-        if k + 1 == shared.kinds or lines(state)[k + 1].supply != lines(state)[k].supply:
-            last = (k + 1) * shared.places_count
-            for start in range(first, last, BLOCK):
-                stop = min(start + BLOCK, last)
+    here = first * shared.places_count
+    for k in range(first, last):
+        if k + 1 == last or lines(state)[k + 1].supply != lines(state)[k].supply:
+            beyond = (k + 1) * shared.places_count
+            for start in range(here, beyond, BLOCK):
+                stop = min(start + BLOCK, beyond)
                 if age(all_remaining(state), all_rates(state), start, stop, np.float32(lines(state)[k].supply)) > 0:
                     collect(shared, row, decrees, run, state, start, stop, t)
-            first = last
+            here = beyond
 
 
 @compiled
@@ -910,6 +919,8 @@ def partners(shared, state, k, r):
 @part
 def incidents(shared, row, run, state, t):
     """Outages end, distrust fades, and clocks of incidents run down."""
+    if row.incident_rate <= 0.0 or shared.exposed_kinds == 0:
+        return
     for i in range(shared.places_count):
         town = towns(state)[i]
         if not places(shared)[i].member:
@@ -1019,12 +1030,15 @@ def room(shared, state):
 
 
 @entry_point
-def run_rows(shared, rows, decrees, seed, replicates, state, ends, tables, ledgers, progress, until):
+def run_rows(
+    shared, rows, decrees, seed, replicates, state, ends, tables, ledgers, progress, until, stage, first, last
+):
     """Run rows one after another, each to step `until`, into one list of events.
 
     `progress` int64[2] holds the row and step to go on from, step -1 before the start. `decrees` MANDATES[rows, M];
     `ends` int64[rows, 2] receives the number of events and outages after each row, `tables` and `ledgers` its yearly
-    tables. Returns whether all is done; if not, the lists of events must grow, and the same call goes on.
+    tables. `stage`, `first` and `last`: see `month`. Returns whether all is done; if not, the lists of events must
+    grow, and the same call goes on.
     """
     common, now = shared[0], state[0]
     while progress[0] < len(rows):
@@ -1038,11 +1052,12 @@ def run_rows(shared, rows, decrees, seed, replicates, state, ends, tables, ledge
         while progress[1] < until:
             if not room(common, now):
                 return False
-            month(common, rows[number], decrees[number], run, now, progress[1])
+            month(common, rows[number], decrees[number], run, now, progress[1], stage, first, last)
             progress[1] += 1
-        ends[number, 0], ends[number, 1] = now.event_count, now.outage_count
-        copy(tables[number], table(now))
-        copy(ledgers[number], ledger(now))
+        if stage in (WHOLE, AFTER):
+            ends[number, 0], ends[number, 1] = now.event_count, now.outage_count
+            copy(tables[number], table(now))
+            copy(ledgers[number], ledger(now))
         progress[0], progress[1] = number + 1, -1
     return True
 

@@ -184,10 +184,11 @@ def channel_from(n: int, groups: list, gravity: tuple, explicit: tuple) -> Chann
         targets.append(np.repeat(listeners.astype(np.int32), present.sum(axis=1)))
         share = np.divide(weight, weight.sum(axis=1, keepdims=True), where=present, out=np.zeros_like(weight))
         weights.append(share[present])
-    edges = [np.concatenate([*sources, np.empty(0, np.int32)]), np.concatenate([*targets, np.empty(0, np.int32)])]
-    edges.append(np.concatenate([*weights, np.empty(0)]))
+    source = np.concatenate([*sources, np.empty(0, np.int32)])
+    target = np.concatenate([*targets, np.empty(0, np.int32)])
+    share = np.concatenate([*weights, np.empty(0)])
     del sources, targets, weights  # a million places have twelve million links in each channel
-    return sparse_rows(n, *_with_explicit(n, *edges, explicit, rank))
+    return sparse_rows(n, *_with_explicit(n, source, target, share, explicit, rank))
 
 
 def _with_explicit(

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from worlds import random_world
 
+from sim import batch
 from sim.batch import execute, rows_of
 from sim.scenario import Scenario, load
 from sim.state import structure
@@ -43,14 +44,14 @@ print(json.dumps([digest(world) for world in worlds]))
 """
 
 
-def digests(scenario: Scenario, threads: int = 2) -> list[str]:
+def digests(scenario: Scenario, threads: int = 2, replicates: int = REPLICATES) -> list[str]:
     """Hashes of all that the engine gives: events, payments, outages, ends, yearly tables, ledgers.
 
     Column by column, since the room between the columns of a record holds whatever was in memory.
     """
     shared = structure(scenario)
-    batch = execute(shared, rows_of(scenario, 5, np.arange(REPLICATES)), 5, threads)
-    parts = (batch.events, batch.payments, batch.outages, batch.ends, batch.tables, batch.ledgers)
+    found = execute(shared, rows_of(scenario, 5, np.arange(replicates)), 5, threads)
+    parts = (found.events, found.payments, found.outages, found.ends, found.tables, found.ledgers)
     columns = [[part[name] for name in part.dtype.names or (...,)] for part in parts]
     return [hashlib.sha256(b"".join(c.tobytes() for c in given)).hexdigest()[:16] for given in columns]
 
@@ -67,14 +68,21 @@ def expected() -> list[list[str]]:
 def test_the_worlds_have_something_to_compare(expected: list[list[str]]) -> None:
     assert len({tuple(world) for world in expected}) == len(WORLDS)
     shared = structure(random_world(WORLDS[2]))
-    batch = execute(shared, rows_of(random_world(WORLDS[2]), 5, np.arange(REPLICATES)), 5, 1)
-    assert len(batch.events) > 100
+    found = execute(shared, rows_of(random_world(WORLDS[2]), 5, np.arange(REPLICATES)), 5, 1)
+    assert len(found.events) > 100
     assert digests(random_world(WORLDS[0]).override({"diffusion.peers": 0.777})) != expected[0]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_threads_change_no_bit(expected: list[list[str]], threads: int) -> None:
     assert [digests(random_world(seed), threads) for seed in WORLDS] == expected
+
+
+@pytest.mark.parametrize("threads", [2, 3, 64])
+def test_threads_that_share_one_run_change_no_bit(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    alone = [digests(random_world(seed), 1, 1) for seed in WORLDS]
+    monkeypatch.setattr(batch, "LARGE", 0)
+    assert [digests(random_world(seed), threads, 1) for seed in WORLDS] == alone
 
 
 def test_threads_change_no_bit_of_a_shipped_scenario() -> None:
