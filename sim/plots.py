@@ -60,7 +60,7 @@ SOURCE_COLOURS = {
     "external": GREY, "peers": BLUE, "leaders": VERMILION, "platform": GREEN, "mandate": ORANGE, "action": PURPLE,
 }  # fmt: skip
 SOURCE_WORDS = {
-    "external": "of themselves", "peers": "peers in the region", "leaders": "leaders elsewhere",
+    "external": "own initiative", "peers": "peers in the region", "leaders": "leaders elsewhere",
     "platform": "regional platform", "mandate": "mandate", "action": "action by hand",
 }  # fmt: skip
 TIER_WORDS = {
