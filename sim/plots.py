@@ -115,16 +115,28 @@ def programme(results: Results, arms: bool = True) -> Figure:
     times = year_of(scenario.instants)
     keep = _thin(times)
     for panel, technology in zip(axes[:, 0], chosen, strict=True):
-        values = findings.coverage(arm) if technology is None else findings.one(arm, technology)
+        values = _share(arm, technology)
         _band(panel, times[keep], values[:, keep])
-        title = "Coverage: technologies operating" if technology is None else scenario.technologies.name[technology]
-        panel.set_title(f"{title}, share of {int(arm.focus.sum())} municipalities", fontweight="bold")
+        name = (
+            "Coverage: share of technologies operating"
+            if technology is None
+            else scenario.technologies.name[technology]
+        )
+        title = "{}, {} of {} municipalities".format(
+            name, "mean" if technology is None else "share", int(arm.focus.sum())
+        )
+        panel.set_title(title, fontweight="bold")
         _frame(panel, times)
-        others = _other_arms(panel, results, technology, times, values) if arms and technology is not None else []
+        others = _other_arms(panel, results, technology, times, values) if arms else []
         _key(panel, results.replicates, others)
         if technology is not None:
             _targets(panel, results, technology, times)
     return picture
+
+
+def _share(arm: Arm, technology: int | None) -> np.ndarray:
+    """Share of focus municipalities operating a technology; coverage where none is named."""
+    return findings.coverage(arm) if technology is None else findings.one(arm, technology)
 
 
 def _frame(panel: Axes, times: np.ndarray, top: float = 1.0) -> None:
@@ -140,13 +152,13 @@ def _ends(panel: Axes, x: float, labels: Sequence[tuple[float, str, str]]) -> No
 
 
 def _other_arms(
-    panel: Axes, results: Results, technology: int, times: np.ndarray, base: np.ndarray
+    panel: Axes, results: Results, technology: int | None, times: np.ndarray, base: np.ndarray
 ) -> list[tuple[str, str]]:
     """Thin lines of the three policies whose median differs most from the baseline; titles and colours."""
     differing = []
     for name, arm in results.arms.items():
-        if arm is not results.baseline and technology < len(arm.counted):
-            median = np.median(findings.one(arm, technology), axis=0)
+        if arm is not results.baseline:
+            median = np.median(_share(arm, technology), axis=0)
             differing.append((np.abs(median - np.median(base, axis=0)).max(), arm.title or name, median))
     differing = sorted((row for row in differing if row[0] >= 0.03), key=lambda row: -row[0])[:3]
     for (_, _, median), colour in zip(differing, (VERMILION, GREEN, PURPLE), strict=False):
@@ -268,6 +280,8 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
     shown = np.flatnonzero(arm.focus)
     rings = scenario.outline
     box = _extent(longitude[shown], latitude[shown], rings)
+    if not rings:
+        box = (box[0] - 0.12 * (box[1] - box[0]), *box[1:])  # room for the degrees at the left
     tall = (box[1] - box[0]) * np.cos(np.radians((box[2] + box[3]) / 2)) / max(box[3] - box[2], 1e-9)
     picture, axes, corner = _map_panels(len(instants), tall)
     shares = [findings.held(arm, t)[:, shown].mean(axis=0) / max(arm.counted.sum(), 1) for t in instants]

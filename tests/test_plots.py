@@ -139,6 +139,12 @@ def test_the_median_lies_above_policies_and_a_plan_is_quiet(small):
     assert plan.get_color() == plots.DIM and panel.collections[-1].get_linewidth()[0] < median.get_linewidth()
 
 
+def test_without_a_targeted_technology_policies_are_lines_of_coverage(odd):
+    panel = plots.programme(odd).axes[0]
+    median = np.median(findings.coverage(odd.arms["stop"]), axis=0)
+    assert any(np.array_equal(line.get_ydata(), median) for line in panel.lines)
+
+
 @pytest.mark.parametrize("name", ["technologies", "heatmap"])
 def test_names_of_technologies_are_whole(perm, name):
     words = " ".join(texts(plots.FIGURES[name](perm)))
@@ -152,6 +158,8 @@ def test_a_map_without_outline_has_a_frame_and_degrees(small, perm):
     (west, east), (south, north) = panel.get_xlim(), panel.get_ylim()
     degrees = [text.get_text().strip() for text in panel.texts if "°" in text.get_text()]
     assert {"56° E", "58° N"} <= set(degrees)
+    left = min(dots.get_offsets()[:, 0].min() for dots in panel.collections)
+    assert left > west + 0.1 * (east - west)
     for words in degrees:
         value, low, high = float(words.split("°")[0]), *((west, east) if words[-1] in "EW" else (south, north))
         assert low <= value <= high
