@@ -342,11 +342,12 @@ def captions(results: Results, split: Split | None) -> dict[str, str]:
         number = len(scenario.parameter_fit.draws)
         rates = f"{number} parameters are drawn from a fit to the targets; most others are assumed."
     worn = _worn_out(results)
+    marks = " Filled marks are observed, hollow ones planned." if scenario.targets else ""
+    under = " A policy whose line is not seen runs under the median." if len(results.arms) > 1 else ""
     largest = "" if members <= ROWS_SHOWN else f"; the {ROWS_SHOWN} largest municipalities"
     few = "" if members <= PLACES_SHOWN else f", the {PLACES_SHOWN} largest"
     return {
-        "programme": f"Baseline, {runs}. {bands}, not uncertainty about the world. Filled marks are observed, "
-        f"hollow ones planned. A policy whose line is not seen runs under the median. {rates}",
+        "programme": f"Baseline, {runs}. {bands}, not uncertainty about the world.{marks}{under} {rates}",
         "map": f"Baseline, mean of {runs}. Places in focus{few}, at the points of their table.{worn} {rates}",
         "technologies": f"Baseline, means of {runs}. {rates}",
         "guides": f"Baseline, {runs}. {_GUIDES}",

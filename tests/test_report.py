@@ -231,6 +231,13 @@ def test_a_leader_whose_technologies_wear_out_is_told_where_it_happens(life):
     assert [(fall.before, fall.after) for fall in findings.falls(results.baseline)] == ([(2.0, 1.0)] if life else [])
 
 
+def test_the_first_caption_explains_what_its_picture_has(perm):
+    marks, under = "Filled marks are observed", "runs under the median"
+    for results, targets, policies in ((perm, 1, 1), (spreading(0.2, 2), 1, 0), (run(build(), 2), 0, 0)):
+        caption = report.captions(results, None)["programme"]
+        assert (marks in caption, under in caption) == (targets, policies)
+
+
 def test_what_was_fitted_to_is_no_test(perm):
     judged = [line for line in report.answer(perm) if line.startswith("Observed was 22 to 23")]
     fitted = perm.scenario.parameter_fit is not None and perm.scenario.parameters.draws == "draws"
