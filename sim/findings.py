@@ -93,8 +93,10 @@ def falls(arm: Arm) -> list[Fall]:
     for place, series in zip(leaders, _operating(arm, spans, number[spans.place], len(leaders))[:, dates], strict=True):
         low = int((np.maximum.accumulate(series) - series).argmax())
         high = int(series[: low + 1].argmax())
+        if series[high] - series[low] < 0.1:
+            continue
         ended = arm.batch.events["ended"][arm.batch.events["place"] == place]
-        if series[high] - series[low] >= 0.1 and ((ended > dates[high]) & (ended <= dates[low])).any():
+        if ((ended > dates[high]) & (ended <= dates[low])).any():
             found.append(Fall(int(place), int(dates[high]), int(dates[low]), float(series[high]), float(series[low])))
     return sorted(found, key=lambda fall: fall.after - fall.before)
 
