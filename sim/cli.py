@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
@@ -186,16 +187,16 @@ def _typed() -> str:
 
 
 class _progress:  # noqa: N801
-    """A progress bar on stderr, where that is a terminal."""
+    """A progress bar on stderr where that is a terminal; else a line now and then."""
 
     def __init__(self, title: str) -> None:
         self.title = title
         self.bar: Any = None
 
-    def __enter__(self) -> Callable[[str, int, int], None] | None:
+    def __enter__(self) -> Callable[[str, int, int], None]:
         if not sys.stderr.isatty():
             say(f"Running {self.title} ...")
-            return None
+            return _lines()
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -216,6 +217,19 @@ class _progress:  # noqa: N801
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.stop()
+
+
+def _lines(every: float = 10.0) -> Callable[[str, int, int], None]:
+    """Say which share is done, at most once in so many seconds."""
+    told = time.monotonic()
+
+    def advance(arm: str, done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= every:
+            told = time.monotonic()
+            say(f"{100 * done // total} % done ({arm})")
+
+    return advance
 
 
 def summary(results: Results, written: Path) -> str:

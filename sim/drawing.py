@@ -180,18 +180,19 @@ def wrapped(text: str, width: float, size: float = SMALL, bold: bool = False, li
         used = 1
         while used < len(words) and text_width(" ".join(words[: used + 1]), size, bold) <= width:
             used += 1
-        found.append(" ".join(words[:used]))
+        found.append(shortened(" ".join(words[:used]), width, size, bold))
         words = words[used:]
     return "\n".join([*found, shortened(" ".join(words), width, size, bold)] if words else found)
 
 
-def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
-    """Positions as near as can be to the wanted ones (least squares), at least `gap` apart, from low to high.
+def spread(wanted: np.ndarray, size: float | np.ndarray, low: float, high: float) -> np.ndarray:
+    """Middles of things of some size, as near as can be to the wanted ones (least squares), from low to high.
 
     Pool adjacent violators: neighbours that would come too near share their mean.
     """
     order = np.argsort(wanted, kind="stable")
-    steps = np.arange(len(wanted)) * gap
+    sizes = np.broadcast_to(size, len(wanted))[order]
+    steps = np.r_[0.0, np.cumsum((sizes[1:] + sizes[:-1]) / 2)]
     pools: list[tuple[float, int]] = []
     for value in wanted[order] - steps:
         mean, count = float(value), 1
@@ -200,7 +201,7 @@ def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
             mean, count = (mean * count + before * number) / (count + number), count + number
         pools.append((mean, count))
     placed = np.repeat([mean for mean, _ in pools], [count for _, count in pools])
-    placed = np.clip(placed, low, max(low, high - gap * (len(wanted) - 1))) + steps
+    placed = np.clip(placed, low, max(low, high - steps[-1])) + steps
     result = np.empty(len(wanted))
     result[order] = placed
     return result
@@ -212,14 +213,15 @@ def label_ends(axes: Axes, x: float, heights: Sequence[float], texts: Sequence[s
     axes.get_xlim()
     ends = axes.transData.transform(np.column_stack([np.full(len(heights), x), heights]))
     gap = SMALL * 1.22 / 72 * axes.get_figure(root=True).dpi  # type: ignore[union-attr]
-    placed = spread(ends[:, 1], gap, size.y0, size.y1)
+    sizes = np.array([gap * (text.count("\n") + 1) for text in texts])
+    placed = spread(ends[:, 1], sizes, size.y0, size.y1)
     scale = 72 / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
     for at, (text, colour) in enumerate(zip(texts, colours, strict=True)):
         moved = (placed[at] - ends[at, 1]) * scale
         hair = {"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
         axes.annotate(
             text, (x, heights[at]), xytext=(11, moved), textcoords="offset points", fontsize=SMALL, color=colour,
-            ha="left", va="center", annotation_clip=False, arrowprops=hair,
+            ha="left", va="center", annotation_clip=False, arrowprops=hair, linespacing=1.05,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.parameters import Target
-from sim.results import BASELINE, Arm, Results
+from sim.results import BASELINE, Arm, Results, Spans
 from sim.scenario import Scenario
 from sim.state import ECONOMY, FLOWS, MINOR_UNITS, SOURCES
 
@@ -46,12 +46,17 @@ def bands(values: np.ndarray) -> dict[str, np.ndarray]:
 
 def technology_shares(arm: Arm) -> np.ndarray:
     """Mean share of focus municipalities operating each technology, float64[K, T + 1]."""
-    spans, kinds, width = arm.spans, len(arm.counted), arm.scenario.steps + 2
-    weight = arm.focus[spans.place] * spans.sign / max(int(arm.focus.sum()) * len(arm.rows), 1)
-    key = spans.technology * width
-    change = np.bincount(key + spans.start, weights=weight, minlength=kinds * width)
-    change -= np.bincount(key + spans.stop, weights=weight, minlength=kinds * width)
-    return np.cumsum(change.reshape(kinds, width), axis=1)[:, :-1]
+    spans = arm.spans.where(arm.focus[arm.spans.place])
+    return _operating(arm, spans, spans.technology, len(arm.counted)) / max(int(arm.focus.sum()), 1)
+
+
+def _operating(arm: Arm, spans: Spans, group: np.ndarray, groups: int) -> np.ndarray:
+    """Mean number over replicates of what operates, by group of spans and instant, float64[groups, T + 1]."""
+    width = arm.scenario.steps + 2
+    key, size = group.astype(np.int64) * width, groups * width
+    change = np.bincount(key + spans.start, weights=spans.sign, minlength=size)
+    change -= np.bincount(key + spans.stop, weights=spans.sign, minlength=size)
+    return np.cumsum(change.reshape(groups, width), axis=1)[:, :-1] / max(len(arm.rows), 1)
 
 
 def held(arm: Arm, instant: int) -> np.ndarray:
@@ -60,6 +65,40 @@ def held(arm: Arm, instant: int) -> np.ndarray:
     now = spans.where((spans.start <= instant) & (spans.stop > instant) & arm.counted[spans.technology])
     size = len(arm.rows) * count
     return np.bincount(now.row * count + now.place, weights=now.sign, minlength=size).reshape(-1, count)
+
+
+@dataclass(frozen=True)
+class Fall:
+    """A place that operates fewer technologies at instant `low` than at `high` before it, means over replicates."""
+
+    place: int
+    high: int
+    low: int
+    before: float
+    after: float
+
+
+def falls(arm: Arm) -> list[Fall]:
+    """Leaders in focus (they have something at the start) whose number falls as technologies wear out, most first.
+
+    Numbers at yearly instants; a fall that one decimal does not show is none.
+    """
+    had = arm.shared.portfolio.astype(bool) & arm.counted[:, None] & arm.focus
+    leaders = np.flatnonzero(had.any(axis=0))
+    number = np.full(len(arm.focus), -1)
+    number[leaders] = np.arange(len(leaders))
+    spans = arm.spans.where((number[arm.spans.place] >= 0) & arm.counted[arm.spans.technology])
+    dates = yearly_instants(arm.scenario)
+    found = []
+    for place, series in zip(leaders, _operating(arm, spans, number[spans.place], len(leaders))[:, dates], strict=True):
+        low = int((np.maximum.accumulate(series) - series).argmax())
+        high = int(series[: low + 1].argmax())
+        if series[high] - series[low] < 0.1:
+            continue
+        ended = arm.batch.events["ended"][arm.batch.events["place"] == place]
+        if ((ended > dates[high]) & (ended <= dates[low])).any():
+            found.append(Fall(int(place), int(dates[high]), int(dates[low]), float(series[high]), float(series[low])))
+    return sorted(found, key=lambda fall: fall.after - fall.before)
 
 
 def yearly_instants(scenario: Scenario) -> np.ndarray:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,10 +97,11 @@ class Document:
         layer = Layer(COMMAND_LINE, self.base.folder, "", self.base.inline)
         return self.changed(nested(overrides), lambda keys: (layer, keys))
 
-    def arm(self, name: str) -> "Document":
-        """The document with the overrides of one of its policies."""
+    def arm(self, name: str, without: Collection[str] = ()) -> "Document":
+        """The document with the overrides of one of its policies, `without` some of its sections."""
+        left_out = {"title", "description", *without}
         policy = self.raw["policies"][name]
-        changes = {key: value for key, value in policy.items() if key not in ("title", "description")}
+        changes = {key: value for key, value in policy.items() if key.split(".")[0] not in left_out}
         return self.changed(nested(changes), lambda keys: self.origin(("policies", name, *keys)))
 
 

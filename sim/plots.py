@@ -23,6 +23,7 @@ from sim.drawing import (
     GREY,
     INK,
     ORANGE,
+    PALE,
     PURPLE,
     SCALE,
     SKY,
@@ -59,14 +60,16 @@ SOURCE_COLOURS = {
     "external": GREY, "peers": BLUE, "leaders": VERMILION, "platform": GREEN, "mandate": ORANGE, "action": PURPLE,
 }  # fmt: skip
 SOURCE_WORDS = {
-    "external": "of themselves", "peers": "peers in the region", "leaders": "leaders elsewhere",
+    "external": "own initiative", "peers": "peers in the region", "leaders": "leaders elsewhere",
     "platform": "regional platform", "mandate": "mandate", "action": "action by hand",
 }  # fmt: skip
 TIER_WORDS = {
     "own_spent": "municipalities", "regional_spent": "regional pool", "federal_spent": "federal pool",
     "private_spent": "private partners", "running_paid": "running costs", "fees_paid": "fees to partners",
 }  # fmt: skip
-TIER_COLOURS = dict(zip(TIER_WORDS, (BLUE, SKY, ORANGE, PURPLE, GREY, INK), strict=True))
+TIER_COLOURS = dict(zip(TIER_WORDS, (BLUE, "#a5d5f3", "#0b3556", VERMILION, "#dcdcdc", INK), strict=True))
+"""Neighbours differ in lightness: grey print and every eye tell them apart."""
+DIM = "#707070"
 SHADES = LinearSegmentedColormap.from_list("much", SCALE)
 ROWS_SHOWN = 45
 """Municipalities in a picture that has a line for each."""
@@ -112,16 +115,28 @@ def programme(results: Results, arms: bool = True) -> Figure:
     times = year_of(scenario.instants)
     keep = _thin(times)
     for panel, technology in zip(axes[:, 0], chosen, strict=True):
-        values = findings.coverage(arm) if technology is None else findings.one(arm, technology)
+        values = _share(arm, technology)
         _band(panel, times[keep], values[:, keep])
-        title = "Coverage: technologies operating" if technology is None else scenario.technologies.name[technology]
-        panel.set_title(f"{title}, share of {int(arm.focus.sum())} municipalities", fontweight="bold")
+        name = (
+            "Coverage: share of technologies operating"
+            if technology is None
+            else scenario.technologies.name[technology]
+        )
+        title = "{}, {} of {} municipalities".format(
+            name, "mean" if technology is None else "share", int(arm.focus.sum())
+        )
+        panel.set_title(title, fontweight="bold")
         _frame(panel, times)
-        others = _other_arms(panel, results, technology, times, values) if arms and technology is not None else []
+        others = _other_arms(panel, results, technology, times, values) if arms else []
         _key(panel, results.replicates, others)
         if technology is not None:
             _targets(panel, results, technology, times)
     return picture
+
+
+def _share(arm: Arm, technology: int | None) -> np.ndarray:
+    """Share of focus municipalities operating a technology; coverage where none is named."""
+    return findings.coverage(arm) if technology is None else findings.one(arm, technology)
 
 
 def _frame(panel: Axes, times: np.ndarray, top: float = 1.0) -> None:
@@ -137,17 +152,17 @@ def _ends(panel: Axes, x: float, labels: Sequence[tuple[float, str, str]]) -> No
 
 
 def _other_arms(
-    panel: Axes, results: Results, technology: int, times: np.ndarray, base: np.ndarray
+    panel: Axes, results: Results, technology: int | None, times: np.ndarray, base: np.ndarray
 ) -> list[tuple[str, str]]:
     """Thin lines of the three policies whose median differs most from the baseline; titles and colours."""
     differing = []
     for name, arm in results.arms.items():
-        if arm is not results.baseline and technology < len(arm.counted):
-            median = np.median(findings.one(arm, technology), axis=0)
+        if arm is not results.baseline:
+            median = np.median(_share(arm, technology), axis=0)
             differing.append((np.abs(median - np.median(base, axis=0)).max(), arm.title or name, median))
     differing = sorted((row for row in differing if row[0] >= 0.03), key=lambda row: -row[0])[:3]
     for (_, _, median), colour in zip(differing, (VERMILION, GREEN, PURPLE), strict=False):
-        panel.plot(times, median, color=colour, linewidth=1.1, linestyle=(0, (4, 1.5)))
+        panel.plot(times, median, color=colour, linewidth=1.1, linestyle=(0, (4, 1.5)), zorder=1.9)  # below the median
     return [(row[1], colour) for row, colour in zip(differing, (VERMILION, GREEN, PURPLE), strict=False)]
 
 
@@ -184,9 +199,9 @@ def _targets(panel: Axes, results: Results, technology: int, times: np.ndarray) 
             panel.plot(x, middle, marker="<", color=INK, markersize=5, zorder=5)
             _note(panel, x, middle, f"{words}, before {findings.month(results.scenario, verdict.instant)}")
             continue
-        panel.vlines(x, verdict.low, verdict.high, color=INK, linewidth=2.2, zorder=5)
-        face = "white" if plan else INK
-        panel.plot(x, middle, marker="D" if plan else "o", color=INK, markerfacecolor=face, markersize=6, zorder=6)
+        marker, colour, face, wide = ("D", DIM, "white", 0.9) if plan else ("o", INK, INK, 2.2)
+        panel.vlines(x, verdict.low, verdict.high, color=colour, linewidth=wide, zorder=5)
+        panel.plot(x, middle, marker=marker, color=colour, markerfacecolor=face, markersize=3 + wide, zorder=6)
         _note(panel, x, middle, f"{words}, {findings.month(results.scenario, verdict.instant)}", below=middle >= 0.9)
 
 
@@ -218,22 +233,27 @@ def technologies(results: Results) -> Figure:
     domains.sort(key=lambda name: -tech.domain.count(name))
     columns = min(2, len(domains))
     rows = -(-len(domains) // columns)
-    label = 2.45
-    picture, axes = panels(WIDTH, 1.6 * rows + 0.1, rows, columns, (0.5, label, 0.3, 0.35), (label + 0.55, 0.5))
+    label = 2.55
+    members = [[int(k) for k in counted if tech.domain[k] == domain] for domain in domains]
+    names = [[wrapped(_plain(tech.name[k]), label - 0.25, lines=4) for k in group] for group in members]
+    lines = [sum(name.count("\n") + 1 for name in group) for group in names]
+    tall = [max(1.05, 0.135 * max(lines[at * columns : (at + 1) * columns])) for at in range(rows)]
+    picture, axes = panels(
+        WIDTH, sum(tall) + 0.5 * rows + 0.2, rows, columns, (0.5, label, 0.3, 0.35), (label + 0.55, 0.5),
+        height_ratios=tall,
+    )  # fmt: skip
     times, shares = year_of(scenario.instants), findings.technology_shares(arm)
     keep = _thin(times, 80)
     top = max(0.1, np.ceil(shares[counted].max() * 10) / 10)
     for at, domain in enumerate(domains):
         panel = axes[at // columns, at % columns]
-        members = [int(k) for k in counted if tech.domain[k] == domain]
         panel.set_title(domain.replace("_", " "), fontweight="bold")
-        for colour, k in zip(_cycle(len(members)), members, strict=True):
+        for colour, k in zip(_cycle(len(members[at])), members[at], strict=True):
             panel.plot(times[keep], shares[k, keep], color=colour, linewidth=1.3)
         _frame(panel, times, top)
         year_axis(panel, float(times[0]), float(times[-1]), 4)
         panel.set_yticks([0, top / 2, top])
-        names = [shortened(_plain(tech.name[k]), label - 0.25) for k in members]
-        label_ends(panel, times[-1], [shares[k, -1] for k in members], names, _cycle(len(members)))
+        label_ends(panel, times[-1], [shares[k, -1] for k in members[at]], names[at], _cycle(len(members[at])))
     for panel in axes.ravel()[len(domains) :]:
         panel.remove()
     return picture
@@ -260,12 +280,14 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
     shown = np.flatnonzero(arm.focus)
     rings = scenario.outline
     box = _extent(longitude[shown], latitude[shown], rings)
+    if not rings:
+        box = (box[0] - 0.12 * (box[1] - box[0]), *box[1:])  # room for the degrees at the left
     tall = (box[1] - box[0]) * np.cos(np.radians((box[2] + box[3]) / 2)) / max(box[3] - box[2], 1e-9)
     picture, axes, corner = _map_panels(len(instants), tall)
     shares = [findings.held(arm, t)[:, shown].mean(axis=0) / max(arm.counted.sum(), 1) for t in instants]
     top = max(0.1, np.ceil(max(share.max() for share in shares) * 10 - 1e-9) / 10)
     for panel, instant, share in zip(axes, instants, shares, strict=True):
-        _one_map(panel, box, rings)
+        margin = _one_map(panel, box, rings)
         people = arm.shared.places["population"][shown].astype(float)
         order, size = np.argsort(-people, kind="stable")[:PLACES_SHOWN], _areas(people)
         for area in np.unique(size[order])[::-1]:  # one size at a time: a picture of one mark, used many times
@@ -277,7 +299,7 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
         panel.set_title(findings.month(scenario, instant), fontweight="bold")
         names = [scenario.places.name[i] for i in np.asarray(arm.shared.network.order)[shown]]
         place_labels(
-            panel, np.column_stack([longitude, latitude])[shown], names, order[:8].tolist(), None, (8, 12, 18, 26),
+            panel, np.column_stack([longitude, latitude])[shown], names, order[:8].tolist(), margin, (8, 12, 18, 26),
             SMALL, np.sqrt(size) * picture.dpi / 72,
         )  # fmt: skip
     _map_legend(picture, corner, top, int(arm.counted.sum()))
@@ -334,7 +356,8 @@ def _map_panels(count: int, tall: float) -> tuple[Figure, list[Axes], tuple[floa
     return picture, list(axes.ravel()[:count]), corner
 
 
-def _one_map(panel: Axes, box: tuple[float, ...], rings: Sequence[np.ndarray]) -> None:
+def _one_map(panel: Axes, box: tuple[float, ...], rings: Sequence[np.ndarray]) -> np.ndarray | None:
+    """What lies behind the places: outlines, or degrees; points that no name may cover."""
     west, east, south, north = box
     panel.set_xlim(west, east)
     panel.set_ylim(south, north)
@@ -351,6 +374,26 @@ def _one_map(panel: Axes, box: tuple[float, ...], rings: Sequence[np.ndarray]) -
     if inside:
         path = Outline.make_compound_path(*(Outline(ring, closed=False) for ring in inside))
         panel.add_patch(PathPatch(path, facecolor="#f6f6f4", edgecolor=GREY, linewidth=0.6, zorder=1))
+        return None
+    return _graticule(panel, box)
+
+
+def _graticule(panel: Axes, box: tuple[float, ...]) -> np.ndarray:
+    """A frame and lines of round degrees, where there is no outline; the points that its figures cover."""
+    panel.set_facecolor("#fafaf8")
+    panel.spines[:].set(visible=True, color=PALE)
+    covered = []
+    for across, (low, high), signs in ((True, box[:2], "EW"), (False, box[2:], "NS")):
+        step = next((s for s in (30, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02) if s <= (high - low) / 2), 0.01)
+        room = high - 0.1 * (high - low)  # for the figures
+        for value in np.arange(np.ceil(low / step), np.floor(room / step) + 1) * step:
+            (panel.axvline if across else panel.axhline)(value, color=PALE, linewidth=0.6, zorder=0.5)
+            x, y = (value, box[2]) if across else (box[0], value)
+            words = f" {abs(value):.4g}° {signs[int(value < 0)]}"
+            panel.text(x, y, words, fontsize=6, color=GREY, va="bottom", zorder=0.6)
+            reach = (box[1] - box[0]) * text_width(words, 6) / (panel.get_position().width * WIDTH)
+            covered += [(x + part * reach, y + 0.015 * (box[3] - box[2])) for part in (0, 0.33, 0.66, 1)]
+    return np.array(covered)
 
 
 def _coarser(ring: np.ndarray, grain: float) -> np.ndarray:
@@ -483,8 +526,8 @@ def _draw_tree(axes: Axes, arm: Arm, tree: Sequence[tuple[int, int, str, float]]
     spots: dict[int, tuple[int, float]] = {}
     height = _settle(roots, children, 0, 0, spots)
     width = axes.get_position().width * WIDTH
-    name = shortened(arm.scenario.technologies.name[technology], 3.0, 9, True)
-    axes.set_title(f"{name}: the likeliest guide", fontweight="bold")
+    name = _plain(arm.scenario.technologies.name[technology])
+    axes.set_title(wrapped(f"{name}: the likeliest guide", width - 1.7, 9, True), fontweight="bold")
     axes.set_xlim(0, width)
     axes.set_ylim(max(height, 1) - 0.4, -0.9)
     levels = _levels(arm, spots, set(children), width - 1.75)
@@ -576,12 +619,12 @@ def effects(results: Results, table: Mapping[str, Sequence[findings.Effect]] | N
     order = sorted(range(len(table["coverage"])), key=lambda at: -table["coverage"][at].mean)
     left, right = 2.1, 1.25 if prices else 0.1
     picture, axes = panels(
-        WIDTH, 0.27 * len(order) + 1.15, 1, len(measures), (left, right + 0.45, 0.65, 0.45), (0.6, 0.2), sharey=True
+        WIDTH, 0.3 * len(order) + 1.15, 1, len(measures), (left, right + 0.45, 0.65, 0.45), (0.6, 0.2), sharey=True
     )
     for panel, measure in zip(axes[0], measures, strict=True):
         _effect_panel(panel, results, measure, [table[measure.key][at] for at in order])
-    names = [shortened(table["coverage"][at].title, left - 0.1, 8) for at in order]
-    axes[0, 0].set_yticks(range(len(order)), names, fontsize=8)
+    names = [wrapped(table["coverage"][at].title, left - 0.1) for at in order]
+    axes[0, 0].set_yticks(range(len(order)), names, fontsize=SMALL)
     axes[0, 0].set_ylim(len(order) - 0.5, -0.6)
     if prices:
         _price_column(axes[0, -1], results, [prices[table["coverage"][at].policy] for at in order])
@@ -640,18 +683,19 @@ def _short(value: float) -> str:
 
 
 PRICE_WORDS = {
-    "better": "more for less", "worse": "less for more", "gain": "more, money alike", "loss": "less, money alike",
-    "unclear": "no clear change",
+    "costs": "{} for each\npoint gained", "saves": "{} saved for\neach point lost",
+    "better": "more coverage,\nless money", "worse": "less coverage,\nmore money",
+    "gain": "more coverage,\nmoney alike", "loss": "less coverage,\nmoney alike",
+    "unclear": "no clear change\nof coverage",
 }  # fmt: skip
 
 
 def _price_column(panel: Axes, results: Results, rows: Sequence[findings.Price]) -> None:
     """Words at the right: what a percentage point of coverage costs, or saves."""
     for y, row in enumerate(rows):
-        told = {"costs": f"{figure(row.value)} for one more", "saves": f"{figure(row.value)} for one less"}
         panel.annotate(
-            told.get(row.kind) or PRICE_WORDS[row.kind], (1.0, y), xytext=(44, 0), textcoords="offset points",
-            xycoords=("axes fraction", "data"), fontsize=SMALL, va="center", annotation_clip=False,
+            PRICE_WORDS[row.kind].format(figure(row.value)), (1.0, y), xytext=(44, 0), textcoords="offset points",
+            xycoords=("axes fraction", "data"), fontsize=SMALL, va="center", annotation_clip=False, linespacing=1.05,
         )  # fmt: skip
     panel.annotate(
         f"Million {results.scenario.currency}\nfor a point\nof coverage", (1.0, 1.0), xytext=(44, 6),
@@ -673,16 +717,22 @@ def heatmap(results: Results) -> Figure:
     shown = shown[np.argsort(-people.astype(np.int64), kind="stable")][:ROWS_SHOWN]
     columns = np.argsort(-share[shown].mean(axis=0), kind="stable")
     rows = shown[np.argsort(-share[shown].mean(axis=1), kind="stable")]
-    left, top = 1.5, 2.1
+    left, small = 1.5, 6.8
+    names = [wrapped(_plain(scenario.technologies.name[k]), 3.3, small) for k in columns]
+    long = np.array([max(text_width(line, small) for line in name.split("\n")) for name in names])
+    over = float((long / 2 - 0.2 * np.arange(len(names))[::-1]).max())  # names lean out at the right
+    top = float(long.max()) * 0.87 + 0.25
     picture, axes = panels(
-        WIDTH, 0.165 * len(rows) + top + 0.6, 1, 1, (left, max(0.9, WIDTH - left - 0.36 * len(columns)), top, 0.6)
+        WIDTH, 0.165 * len(rows) + top + 0.6, 1, 1, (left, max(over, WIDTH - left - 0.36 * len(columns)), top, 0.6)
     )
     panel = axes[0, 0]
     years = _cells(panel, scenario, median[np.ix_(rows, columns)], share[np.ix_(rows, columns)])
     panel.set_yticks(np.arange(len(rows)) + 0.5, [shortened(_name(arm, i), left - 0.1) for i in rows], fontsize=SMALL)
-    names = [shortened(_plain(scenario.technologies.name[k]), top + 0.1) for k in columns]
     for at, name in enumerate(names):
-        panel.text(at + 0.35, -0.3, name, rotation=60, rotation_mode="anchor", fontsize=SMALL, ha="left", va="bottom")
+        panel.text(
+            at + 0.5, -0.3, name, rotation=60, rotation_mode="anchor", fontsize=small, ha="left", va="center",
+            linespacing=0.98, color=(INK, DIM)[at % 2],
+        )  # fmt: skip
     panel.set_xlim(0, len(columns))
     panel.set_ylim(len(rows), 0)
     panel.set_xticks([])
@@ -854,7 +904,7 @@ def spending(results: Results) -> Figure:
         if mean.sum() <= 0:
             continue
         panel.bar(years, mean, bottom=low, color=TIER_COLOURS[name], width=0.82, linewidth=0)
-        ends.append((float(low[-1] + mean[-1] / 2), f"{words} {figure(mean.sum())}", TIER_COLOURS[name]))
+        ends.append((float(low[-1] + mean[-1] / 2), f"{words} {figure(mean.sum())}", INK))
         low = low + mean
     panel.set_title(f"Paid a year, million {scenario.currency}; at the right, the sum of all years", fontweight="bold")
     panel.set_xlim(years[0] - 0.6, years[-1] + 0.45)

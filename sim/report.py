@@ -86,13 +86,20 @@ def _spread(results: Results) -> list[str]:
     members, found = int(arm.focus.sum()), []
     for technology in findings.headline(scenario):
         values = findings.one(arm, technology)
-        low, high = np.quantile(values[:, -1], (0.05, 0.95)) * members
-        count = f"{figure(round(values[:, -1].mean() * members, 1))} of {members}"
-        found.append(
-            f"{_name(scenario, technology)}: in {month(scenario, scenario.steps)}, {count} municipalities have it in "
-            f"the mean ({_ninety(low, high, _whole)}). {_half(scenario, values)}"
-        )
+        told = _how_many(values[:, -1] * members, members, f"in {month(scenario, scenario.steps)}")
+        found.append(f"{_name(scenario, technology)}: {told}. {_half(scenario, values)}")
     return found
+
+
+def _how_many(count: np.ndarray, members: int, when: str) -> str:
+    """How many of the municipalities have something, of counts by replicate."""
+    everywhere = float((count >= members - 1e-9).mean())
+    if everywhere >= 0.9:
+        often = "every replicate" if everywhere == 1 else f"{percent(everywhere)} of replicates"
+        return f"{when}, all {members} municipalities have it in {often}"
+    low, high = np.quantile(count, (0.05, 0.95))
+    average = figure(round(float(count.mean()), 1))
+    return f"{when}, on average {average} of {members} municipalities have it ({_ninety(low, high, _whole)})"
 
 
 def _half(scenario: Scenario, values: np.ndarray) -> str:
@@ -105,7 +112,7 @@ def _half(scenario: Scenario, values: np.ndarray) -> str:
     middle = int(when[(len(when) - 1) // 2])
     if middle == 0:
         return "Half of the municipalities have it from the start."
-    return f"In half of the replicates, half of the municipalities have it by {month(scenario, middle)}."
+    return f"The median date at which half of the municipalities have it is {month(scenario, middle)}."
 
 
 def _judged(results: Results) -> list[str]:
@@ -121,11 +128,11 @@ def _judged(results: Results) -> list[str]:
         elif target.date is None:
             words = (
                 f"Observed was {told} at some time before {when} ({name}); {percent(verdict.chance)} of replicates "
-                "have that number at some time before it."
+                "have that number at some time before then."
             )
         else:
             words = (
-                f"Observed was {told} in {when} ({name}). The model has {figure(verdict.mean * members)} in the mean "
+                f"Observed was {told} in {when} ({name}). The model has {figure(verdict.mean * members)} on average "
                 f"({_ninety(verdict.q05 * members, verdict.q95 * members, _whole)}): the observation lies "
                 f"{_where(verdict)}."
             )
@@ -164,15 +171,15 @@ def _coverage(results: Results) -> list[str]:
     values = findings.coverage(arm)[:, -1] * total
     low, high = np.quantile(values, (0.05, 0.95))
     words = (
-        f"A municipality operates {figure(float(values.mean()), 2)} of {total} technologies in "
-        f"{month(scenario, scenario.steps)} in the mean ({_ninety(low, high, lambda x: figure(x, 2))})."
+        f"In {month(scenario, scenario.steps)} a municipality operates on average {figure(float(values.mean()), 2)} of "
+        f"{total} technologies ({_ninety(low, high, lambda x: figure(x, 2))})."
     )
     shares = findings.technology_shares(arm)[:, -1]
     counted = np.flatnonzero(arm.counted)
     most, least = counted[shares[counted].argmax()], counted[shares[counted].argmin()]
     if shares[most] > shares[least]:
         words += (
-            f" Furthest spread {_name(scenario, most)} ({percent(shares[most])} of municipalities), least "
+            f" The most widespread is {_name(scenario, most)} ({percent(shares[most])} of municipalities), the least "
             f"{_name(scenario, least)} ({percent(shares[least])})."
         )
     return [words]
@@ -186,14 +193,15 @@ def _attribution(results: Results) -> list[str]:
     if not total:
         return ["Nobody adopts anything."]
     order = sorted(sources, key=lambda name: -sources[name])
-    parts = ", ".join(f"{SOURCE_WORDS[name]} {percent(sources[name] / total)}" for name in order)
-    words = f"Of {grouped(total)} adoptions a replicate the model attributes: {parts}."
+    parts = ", ".join(f"{SOURCE_WORDS[name]} ({percent(sources[name] / total)})" for name in order)
+    words = f"A replicate has {grouped(total)} adoptions on average. The model attributes them to {parts}."
     leaders = findings.leading_guides(arm, 1)
     guided = sources.get("peers", 0.0) + sources.get("leaders", 0.0)
     if leaders:
         place, peers, afar = leaders[0]
         name = arm.scenario.places.name[int(arm.shared.network.order[place])]
-        words += f" The leading guide is {name}, with {percent((peers + afar) / guided)} of the guided ones."
+        share = percent((peers + afar) / guided)
+        words += f" The leading guide is {name}, behind {share} of those that peers or leaders brought."
     return [words + " This is the model's attribution, not evidence."]
 
 
@@ -211,11 +219,10 @@ def _policies(results: Results, table: Mapping[str, Sequence[findings.Effect]]) 
     costs = sorted((price for price in prices if price.kind == "costs"), key=lambda price: price.value)
     if costs:
         first = costs[0]
-        least = "The cheapest" if len(costs) > 1 else "An"
+        which = "is the cheapest of those that cost more: it takes" if len(costs) > 1 else "takes"
         found.append(
-            f"{least} additional percentage point of coverage among policies that cost more: "
-            f"{_quoted(titles[first.policy])}, "
-            f"{figure(first.value)} million {results.scenario.currency} of public money (95 % Monte Carlo interval "
+            f"{_quoted(titles[first.policy])} {which} {figure(first.value)} million {results.scenario.currency} of "
+            f"public money for each percentage point of coverage gained (95 % Monte Carlo interval "
             f"{figure(first.low)} to {figure(first.high)})."
         )
     return found
@@ -233,8 +240,8 @@ def _compared(results: Results, measure: findings.Measure, rows: Sequence[findin
             most = "" if len(chosen) == 1 else "most: "
             parts.append(
                 f"{len(chosen)} {verb}{'s' if len(chosen) == 1 else ''} it ({most}{_quoted(first.title)}, "
-                f"{_points(first.mean)}, "
-                f"95 % Monte Carlo interval {_points(first.low)} to {_points(first.high)} percentage points)"
+                f"{_points(first.mean)} percentage points, "
+                f"95 % Monte Carlo interval {_points(first.low)} to {_points(first.high)})"
             )
     if neither:
         which = f" ({', '.join(_quoted(row.title) for row in neither)})" if len(neither) <= 3 else ""
@@ -262,20 +269,21 @@ def _measure_name(results: Results, measure: findings.Measure) -> str:
 
 
 def _divide(results: Results) -> list[str]:
-    """Whether the divide opened or closed between the middle of the time and the end."""
+    """Whether the divide widened or narrowed, from the first date at which there is anything to compare to the end."""
     arm, scenario = results.baseline, results.scenario
-    last = findings.held(arm, scenario.steps)[:, arm.focus]
-    yearly = findings.yearly_instants(scenario)
-    middle_instant = int(yearly[len(yearly) // 2])
-    middle = findings.held(arm, middle_instant)[:, arm.focus]
-    if not middle.any() or arm.focus.sum() < 2:
+    dates = findings.yearly_instants(scenario).tolist()[:-1]
+    held = ((at, findings.held(arm, at)[:, arm.focus]) for at in dates)
+    start = next(((at, counts) for at, counts in held if counts.any(axis=1).all()), None)
+    if start is None or arm.focus.sum() < 2:
         return []
-    change = findings.effect("", "", "", findings.gini(last) - findings.gini(middle))
-    before, after = float(np.median(findings.gini(middle))), float(np.median(findings.gini(last)))
-    verb = {1: "opens", -1: "narrows", 0: "does not clearly change"}[change.sign]
+    before = findings.gini(start[1])
+    after = findings.gini(findings.held(arm, scenario.steps)[:, arm.focus])
+    verb = {1: "widens", -1: "narrows", 0: "does not clearly change"}[findings.effect("", "", "", after - before).sign]
     return [
-        f"The digital divide {verb}: the Gini coefficient of technologies operating goes from {before:.2f} in "
-        f"{month(scenario, middle_instant)} to {after:.2f} in {month(scenario, scenario.steps)} (medians)."
+        f"The digital divide {verb}: the Gini coefficient of technologies operating (0: all have the same, 1: one has "
+        f"all) goes from {np.median(before):.2f} in {month(scenario, start[0])}, the first date at which, in every "
+        f"replicate, some municipality operates one, to {np.median(after):.2f} in "
+        f"{month(scenario, scenario.steps)} (medians)."
     ]
 
 
@@ -286,13 +294,12 @@ def _money(results: Results) -> list[str]:
         return ["Money is slack: nothing costs anything in this scenario."]
     paid, gained = findings.public_money(arm), findings.coverage(arm)
     points = 100 * (gained[:, -1] - gained[:, 0])
-    words = f"Public money paid until the end: {figure(float(paid.mean()))} million {scenario.currency} in the mean"
+    words = f"Public money paid until the end is on average {figure(float(paid.mean()))} million {scenario.currency}"
     if points.mean() > 0:
-        words += f", {figure(float(paid.mean() / points.mean()))} million for each percentage point of coverage gained"
+        words += f": {figure(float(paid.mean() / points.mean()))} million for each percentage point of coverage gained"
     waiting = arm.batch.ledgers[:, findings.focus_regions(arm), -1, findings.FLOWS.index("unpaid")].sum(axis=1).mean()
-    waits = (
-        f" {figure(round(float(waiting), 1))} adoptions wait for money at the end, in the mean." if waiting > 0 else ""
-    )
+    waiting = round(float(waiting), 1)
+    waits = f" At the end, on average {figure(waiting)} adoptions wait for money." if waiting > 0 else ""
     return [f"{words}.{waits}"]
 
 
@@ -308,9 +315,9 @@ def _product(results: Results) -> list[str]:
     alone = economy.industry_growth == economy.urban_growth == economy.volatility == 0
     cause = "through adoption alone" if alone else "through growth, shocks and adoption together"
     return [
-        f"Conditional projection, {cause}: in {findings.years(scenario)[-1]} the gross regional product is "
-        f"{_change(float(change.mean()))} that of the table of {economy.base_year} in the mean (in 90 % of "
-        f"replicates by {signed(low, 2)} % to {signed(high, 2)} %), if adoption by everybody adds "
+        f"Conditional projection, {cause}: in {findings.years(scenario)[-1]} the gross regional product is on average "
+        f"{_change(float(change.mean()))} that of the table of {economy.base_year} ({signed(low, 2)} % to "
+        f"{signed(high, 2)} % in 90 % of replicates), if adoption by everybody adds "
         f"{100 * economy.industry_gain:g} % to industry (assumed) and the regression across regions holds over time."
     ]
 
@@ -330,22 +337,23 @@ def captions(results: Results, split: Split | None) -> dict[str, str]:
     runs = f"{results.replicates} replicates, seed {results.seed}"
     drawn = [part for part in varying(results.baseline) if part != "luck"]
     bands = f"Bands are the spread over replicates (luck{''.join(f' and draws of {part}' for part in drawn)})"
-    rates = "Rates of adoption and numbers of technologies are assumed unless the tables below say otherwise."
+    rates = "Rates of adoption and the figures of technologies are assumed unless the tables below say otherwise."
     if scenario.parameter_fit is not None and "parameters" in drawn:
         number = len(scenario.parameter_fit.draws)
         rates = f"{number} parameters are drawn from a fit to the targets; most others are assumed."
+    worn = _worn_out(results)
+    marks = " Filled marks are observed, hollow ones planned." if scenario.targets else ""
+    under = " A policy whose line is not seen runs under the median." if len(results.arms) > 1 else ""
     largest = "" if members <= ROWS_SHOWN else f"; the {ROWS_SHOWN} largest municipalities"
     few = "" if members <= PLACES_SHOWN else f", the {PLACES_SHOWN} largest"
     return {
-        "programme": f"Baseline, {runs}. {bands}, not uncertainty about the world. Black: observed; hollow: planned. "
-        f"{rates}",
-        "map": f"Baseline, mean of {runs}. Places in focus{few}, at the points of their table. {rates}",
-        "technologies": f"Baseline, means of {runs}. Numbers of technologies are assumed where the table below says "
-        f"so. {rates}",
+        "programme": f"Baseline, {runs}. {bands}, not uncertainty about the world.{marks}{under} {rates}",
+        "map": f"Baseline, mean of {runs}. Places in focus{few}, at the points of their table.{worn} {rates}",
+        "technologies": f"Baseline, means of {runs}. {rates}",
         "guides": f"Baseline, {runs}. {_GUIDES}",
         "effects": f"Differences from the baseline under the same luck, {runs}. {_EFFECTS} {rates}",
         "heatmap": f"Baseline, {runs}. {_HEATMAP}{largest}. {rates}",
-        "divide": f"Baseline, {runs}. {bands}. Municipalities count alike, whatever their size. {rates}",
+        "divide": f"Baseline, {runs}. {bands}. Municipalities count alike, whatever their size.{worn} {rates}",
         "grp": f"Baseline, {runs}. {_GRP} {_coefficients(scenario)}{_split_words(split)}",
         "spending": f"Baseline, means of {runs}; regions in focus. Budgets and costs are assumed; millions of "
         f"{scenario.currency} at prices of the base year.",
@@ -353,10 +361,27 @@ def captions(results: Results, split: Split | None) -> dict[str, str]:
     }
 
 
+def _worn_out(results: Results) -> str:
+    """Which leader has fewer technologies for a time, because they wear out; nothing where none has."""
+    arm, scenario = results.baseline, results.scenario
+    falls = findings.falls(arm)
+    if not falls:
+        return ""
+    first = falls[0]
+    name = scenario.places.name[int(arm.shared.network.order[first.place])]
+    who = name if len(falls) == 1 else f"{len(falls)} places that lead at the start come to have fewer, most {name}:"
+    who += " has" if len(falls) == 1 else " it has"
+    money = " and paid for" if findings.has_money(scenario) else ""
+    return (
+        f" {who} {first.before:.1f} technologies in {month(scenario, first.high)} and {first.after:.1f} in "
+        f"{month(scenario, first.low)}: what is worn out leaves, and its renewal must be decided{money} anew."
+    )
+
+
 _GUIDES = (
     "The model's attribution, not evidence: a guide is drawn in proportion to its part in the hazard at the moment of "
-    "adoption. At the right each municipality under the guide most often drawn for it among those that have it earlier "
-    "in the mean, with the chance; the bars show all ways in, in the colours of the left panel."
+    "adoption. At the right, each municipality stands under the guide most often drawn for it, of those that as a rule "
+    "have it earlier; the figure is the chance. The bars show all ways in, in the colours of the left panel."
 )
 _EFFECTS = (
     "Thick: 95 % Monte Carlo interval of the mean; thin: 5 to 95 % of replicates; grey: the interval includes zero. "
@@ -365,7 +390,7 @@ _EFFECTS = (
 )
 _HEATMAP = (
     "Area of a square: share of replicates in which the municipality ever operates it; colour: median year of those. "
-    "Furthest first"
+    "The places and technologies that are furthest come first"
 )
 _GRP = (
     "Conditional projection: the regression is a cross-section, industry is part of the product and no digital "

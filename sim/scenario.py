@@ -392,18 +392,16 @@ def _policy_problems(document: Document, name: str, scenario: Scenario | None) -
     overrides = document.raw["policies"][name]
     if not isinstance(overrides, Mapping):
         return []
-    problems = [
-        document.problem(("policies", name, key), *_misplaced(key))
-        for key in {part.split(".")[0] for part in overrides} - {"title", "description", *POLICY_KEYS}
-    ]
+    wrong = [key for key in dict.fromkeys(part.split(".")[0] for part in overrides) if key not in _OF_POLICIES]
+    problems = [document.problem(("policies", name, key), *_misplaced(key)) for key in wrong]
     tables = overrides.get("tables", {})
-    for key in set(tables if isinstance(tables, Mapping) else ()) - set(POLICY_TABLES):
-        message = "is the same for all policies, or unknown"
-        problems.append(document.problem(("policies", name, "tables", key), message, ", ".join(POLICY_TABLES)))
-    if problems:
-        return problems
+    for key in tables if isinstance(tables, Mapping) else ():
+        if key not in POLICY_TABLES:
+            message = "is the same for all policies, or unknown"
+            problems.append(document.problem(("policies", name, "tables", key), message, ", ".join(POLICY_TABLES)))
+            wrong.append("tables")
     try:
-        changed = document.arm(name)
+        changed = document.arm(name, wrong)
         if scenario is None:
             _settings(changed, problems)
         else:
@@ -413,10 +411,13 @@ def _policy_problems(document: Document, name: str, scenario: Scenario | None) -
     return problems
 
 
+_OF_POLICIES = ("title", "description", *POLICY_KEYS)
+
+
 def _misplaced(key: str) -> tuple[str, str, str]:
     """Message, what is allowed and nearest name for a key that no policy may hold."""
     common = "is the same for all policies" if key in Settings.model_fields else "unknown key"
-    return common, ", ".join(POLICY_KEYS), nearest(key, POLICY_KEYS) if common == "unknown key" else ""
+    return common, ", ".join(_OF_POLICIES), nearest(key, _OF_POLICIES) if common == "unknown key" else ""
 
 
 def _assembled(document: Document, name: str, path: Path | None, previous: Scenario | None) -> Scenario:

@@ -82,7 +82,12 @@ def test_readme_commands_are_the_first_two():
         block.text for block in generate.snippets((ROOT / "README.md").read_text("utf-8")) if block.kind == "bash"
     ]
     assert len(commands) == 2
-    assert "uptake run perm-krai" in commands[0] and "pytest" in commands[1]
+    assert "uptake run perm-krai" in commands[0] and "[test]" not in commands[0]
+    assert re.fullmatch(r"\S+pip install -e '\.\[test\]' && \S+python -m pytest\n", commands[1])
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for line in re.findall(r"```powershell\n(.*?)```", readme, re.DOTALL):
+        shell = line.replace("; ", " && ").replace(".venv\\Scripts\\", ".venv/bin/").replace("py -m", "python3 -m")
+        assert shell in commands
 
 
 def test_every_page_is_in_the_table_of_contents():

@@ -17,6 +17,7 @@ HEIGHTS = st.lists(st.floats(-50, 150), min_size=1, max_size=9)
 def test_spread_moves_two_that_touch_apart_by_the_same():
     assert drawing.spread(np.array([10.0, 12.0]), 6.0, 0.0, 100.0).tolist() == [8.0, 14.0]
     assert drawing.spread(np.array([40.0, 10.0]), 6.0, 0.0, 100.0).tolist() == [40.0, 10.0]
+    assert drawing.spread(np.array([12.0, 10.0]), np.array([2.0, 10.0]), 0.0, 100.0).tolist() == [14.0, 8.0]
 
 
 @given(HEIGHTS)

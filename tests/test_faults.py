@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import os
 import re
 import resource
@@ -363,7 +364,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sim.cli import _pictures, _report
 
     target = tmp_path_factory.mktemp("named") / "out"
-    return folders.save(run(scenario, 5), target, SCRIPT, extras=[_pictures, _report])
+    return folders.save(run(scenario, 5), target, SCRIPT, extras=[functools.partial(_pictures, None), _report])
 
 
 def test_no_cell_of_an_export_runs_in_a_spreadsheet(named: Path) -> None:

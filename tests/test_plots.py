@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 import sim
 from sim import findings, illustrator, plots
+from sim.cli_new import write_scenario
 from sim.drawing import svg
 from sim.results import run
 
@@ -51,6 +52,12 @@ def still():
     return run(build(places=1), replicates=1)
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The example that `uptake new` writes: no outline, few technologies, a plan with a range."""
+    return run(sim.load(write_scenario(tmp_path_factory.mktemp("new") / "small")), replicates=6)
+
+
 def texts(picture):
     tree = ElementTree.fromstring(svg(picture, "x", alone=True))
     return ["".join(element.itertext()) for element in tree.iter(f"{SVG}text")]
@@ -80,7 +87,7 @@ def test_names_are_text_never_code_or_formulas(odd, name):
 def test_hostile_names_are_shown_as_they_are(odd):
     for picture in (plots.ranks(odd), plots.heatmap(odd), plots.technologies(odd), plots.effects(odd)):
         assert any(line.startswith("<script>alert") for line in texts(picture))
-    assert HOSTILE.replace("('x')", "") in texts(plots.heatmap(odd))
+    assert HOSTILE in " ".join(texts(plots.heatmap(odd)))
 
 
 def test_a_run_in_which_nothing_happens_still_has_pictures(still):
@@ -100,9 +107,10 @@ def drawn_texts(axes):
 @pytest.mark.parametrize(
     "name", ["programme", "technologies", "map", "effects", "ranks", "spending", "heatmap", "guides"]
 )
-def test_names_do_not_touch(perm, name):
+@pytest.mark.parametrize("world", ["perm", "small"])
+def test_names_do_not_touch(name, world, request):
     """No two texts of one picture overlap, but for those that are turned."""
-    picture = plots.FIGURES[name](perm)
+    picture = plots.FIGURES[name](request.getfixturevalue(world))
     picture.draw_without_rendering()
     shown = [text for axes in picture.axes for text in drawn_texts(axes) if text.get_text() and not text.get_rotation()]
     boxes = [Text.get_window_extent(text).padded(-1.5) for text in shown]
@@ -120,6 +128,50 @@ def test_programme_draws_the_quantiles(perm):
     values = findings.one(perm.baseline, 0)
     assert line.get_ydata() == pytest.approx(np.median(values, axis=0))
     assert line.get_xdata()[0] == 2018.25 - 0.25 + 90 / 365
+
+
+def test_the_median_lies_above_policies_and_a_plan_is_quiet(small):
+    panel = plots.programme(small).axes[0]
+    median, *others = panel.lines
+    policies = [line for line in others if len(line.get_xdata()) == len(small.instants)]
+    assert policies and all(line.get_zorder() < median.get_zorder() for line in policies)
+    (plan,) = [line for line in others if line.get_marker() == "D"]
+    assert plan.get_color() == plots.DIM and panel.collections[-1].get_linewidth()[0] < median.get_linewidth()
+
+
+def test_without_a_targeted_technology_policies_are_lines_of_coverage(odd):
+    panel = plots.programme(odd).axes[0]
+    median = np.median(findings.coverage(odd.arms["stop"]), axis=0)
+    assert any(np.array_equal(line.get_ydata(), median) for line in panel.lines)
+
+
+@pytest.mark.parametrize("name", ["technologies", "heatmap"])
+def test_names_of_technologies_are_whole(perm, name):
+    words = " ".join(texts(plots.FIGURES[name](perm)))
+    for number in np.flatnonzero(perm.baseline.counted):
+        assert plots._plain(perm.scenario.technologies.name[number]) in words
+
+
+def test_a_map_without_outline_has_a_frame_and_degrees(small, perm):
+    panel = plots.map(small).axes[0]
+    assert all(spine.get_visible() for spine in panel.spines.values())
+    (west, east), (south, north) = panel.get_xlim(), panel.get_ylim()
+    degrees = [text.get_text().strip() for text in panel.texts if "°" in text.get_text()]
+    assert {"56° E", "58° N"} <= set(degrees)
+    left = min(dots.get_offsets()[:, 0].min() for dots in panel.collections)
+    assert left > west + 0.1 * (east - west)
+    for words in degrees:
+        value, low, high = float(words.split("°")[0]), *((west, east) if words[-1] in "EW" else (south, north))
+        assert low <= value <= high
+    assert not any("°" in words for words in texts(plots.map(perm)))
+
+
+def test_neighbouring_tiers_of_money_differ_in_grey_print():
+    def grey(colour):
+        return np.dot(mpl.colors.to_rgb(colour), (0.299, 0.587, 0.114))
+
+    lightness = [grey(colour) for colour in plots.TIER_COLOURS.values()]
+    assert np.abs(np.diff(lightness)).min() > 0.2
 
 
 def test_map_shows_focus_places_at_their_coordinates(perm):

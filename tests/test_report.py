@@ -195,6 +195,49 @@ def test_half_is_dated_by_the_replicates():
     )
 
 
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ([4, 4, 4], "in May, all 4 municipalities have it in every replicate"),
+        ([4] * 19 + [3], "in May, all 4 municipalities have it in 95 % of replicates"),
+        ([1, 2, 3], "in May, on average 2 of 4 municipalities have it (1 to 3 in 90 % of replicates)"),
+    ],
+)
+def test_how_many_have_it_is_a_plain_sentence(counts, words):
+    assert report._how_many(np.array(counts, dtype=float), 4, "in May") == words
+
+
+def test_the_divide_is_measured_from_the_first_date_with_something_to_compare():
+    results = spreading(0.05)
+    counts = [findings.held(results.baseline, at) for at in findings.yearly_instants(results.scenario)]
+    first = next(at for at, count in enumerate(counts) if count.any(axis=1).all())
+    assert not counts[0].any() and 0 < first < len(counts) - 1
+    line = next(line for line in report.answer(results) if "Gini" in line)
+    assert line.startswith("The digital divide narrows")
+    assert f"goes from {np.median(findings.gini(counts[first])):.2f} in January {2020 + first}, the first date" in line
+    assert f"to {np.median(findings.gini(counts[-1])):.2f} in January 2030" in line
+    assert not any("Gini" in line for line in report.answer(spreading(0.0, 2)))
+
+
+@pytest.mark.parametrize("life", [None, 3.0])
+def test_a_leader_whose_technologies_wear_out_is_told_where_it_happens(life):
+    scenario = build(
+        [{"id": "a", "name": "Alder"}, "b"], [{"id": "k", "life": life}, "l"], portfolio=[("a", "k"), ("a", "l")]
+    )
+    results = run(scenario, replicates=8)
+    words = report.captions(results, None)
+    told = "Alder has 2.0 technologies in January 2020 and 1.0 in January 2023: what is worn out leaves"
+    assert [told in words[name] for name in ("map", "divide", "ranks")] == [life is not None] * 2 + [False]
+    assert [(fall.before, fall.after) for fall in findings.falls(results.baseline)] == ([(2.0, 1.0)] if life else [])
+
+
+def test_the_first_caption_explains_what_its_picture_has(perm):
+    marks, under = "Filled marks are observed", "runs under the median"
+    for results, targets, policies in ((perm, 1, 1), (spreading(0.2, 2), 1, 0), (run(build(), 2), 0, 0)):
+        caption = report.captions(results, None)["programme"]
+        assert (marks in caption, under in caption) == (targets, policies)
+
+
 def test_what_was_fitted_to_is_no_test(perm):
     judged = [line for line in report.answer(perm) if line.startswith("Observed was 22 to 23")]
     fitted = perm.scenario.parameter_fit is not None and perm.scenario.parameters.draws == "draws"

@@ -196,6 +196,23 @@ def test_overrides_share_the_tables(small: Scenario) -> None:
     assert equipped.portfolio[:, 0].tolist() == [True, True, False, True]
 
 
+def test_faults_of_a_policy_are_told_together(tmp_path: Path) -> None:
+    path = tmp_path / "faulty.toml"
+    path.write_text(
+        'extends = "uptake:perm-krai"\n[policies.p]\ntitel = "P"\nseed = 1\nfinance.regional_pol = 2\n'
+        'diffusion.peers = -1\ntables.places = "x.csv"\n'
+    )
+    with pytest.raises(InputError) as refused:
+        load(path)
+    told = [
+        (problem.line, problem.key.removeprefix("policies.p."), problem.nearest) for problem in refused.value.problems
+    ]
+    assert sorted(told) == [
+        (3, "titel", "title"), (4, "seed", ""), (5, "finance.regional_pol", "regional_pool"),
+        (6, "diffusion.peers", ""), (7, "tables.places", ""),
+    ]  # fmt: skip
+
+
 def test_a_fault_in_an_override_is_named(small: Scenario) -> None:
     with pytest.raises(InputError, match=r"^command line: diffusion\.peers: -1 is out of range"):
         small.override({"diffusion.peers": -1})
