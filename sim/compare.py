@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.outcomes import MONEY, Measures, default_measures, label, measure_names
+from sim.outcomes import GRP, MONEY, Measures, default_measures, label, measure_names
 from sim.results import BASELINE, Arm, Results
 from sim.scenario import Scenario
 from sim.tables import InputError, Problem, nearest
@@ -119,7 +119,7 @@ class Comparison:
         return in_common(*sides) if entry.seed == self.base.seed else sides
 
     def cost_effectiveness(self, measure: str = "coverage", seed: int = 0) -> pd.DataFrame:
-        """What a percentage point of a share costs: further spending by further points, against the baseline.
+        """What a percentage point of a share costs: further public money by further points, against the baseline.
 
         Columns: name, date, points, millions, per_point, low, high (bootstrap over replicates, 95 %). The ratio and its
         interval are left empty where the points may be none, or the interval would run through infinity.
@@ -128,10 +128,10 @@ class Comparison:
 
         rows = []
         dates = dict.fromkeys(date for name, date in self.columns if name == measure)
-        for date in dates if (MONEY[0], next(iter(dates), "")) in self.columns else ():
+        for date in dates if ("public", next(iter(dates), "")) in self.columns else ():
             for entry in self.entries:
                 paired = entry.seed == self.base.seed
-                points, millions = self._sides(entry, measure, date), self._sides(entry, MONEY[0], date)
+                points, millions = self._sides(entry, measure, date), self._sides(entry, "public", date)
                 ratio = _ratio(points, millions, paired, seed)
                 rows.append(
                     (entry.name, date, 100 * (points[0].mean() - points[1].mean()),
@@ -195,7 +195,7 @@ def _measures(
     known = [set(measure_names(run.scenario)) for run in runs.values()]
     common = [name for name in measure_names(first) if all(name in names for names in known)]
     if not one_currency:
-        common = [name for name in common if name not in (*MONEY, "grp")]
+        common = [name for name in common if name not in (*MONEY, GRP)]
     for name in measures or ():
         if name not in common:
             message = f"{name!r} is no measure of all these runs"

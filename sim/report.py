@@ -16,6 +16,7 @@ from sim.drawing import figure, grouped, signed, svg
 from sim.findings import month
 from sim.parameters import ASSUMED, parameter_table
 from sim.plots import PLACES_SHOWN, ROWS_SHOWN, SOURCE_WORDS, Plot, applicable
+from sim.state import FLOWS
 from sim.uncertainty import Split, varying
 
 if TYPE_CHECKING:
@@ -289,7 +290,7 @@ def _money(results: Results) -> list[str]:
     words = f"Public money paid until the end: {figure(float(paid.mean()))} million {scenario.currency} in the mean"
     if points.mean() > 0:
         words += f", {figure(float(paid.mean() / points.mean()))} million for each percentage point of coverage gained"
-    waiting = arm.batch.ledgers[:, findings.focus_regions(arm), -1, findings.FLOWS.index("unpaid")].sum(axis=1).mean()
+    waiting = arm.batch.ledgers[:, findings.focus_regions(arm), -1, FLOWS.index("unpaid")].sum(axis=1).mean()
     waits = (
         f" {figure(round(float(waiting), 1))} adoptions wait for money at the end, in the mean." if waiting > 0 else ""
     )

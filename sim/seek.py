@@ -14,7 +14,7 @@ import numpy as np
 from sim.batch import Batch, Simulation, execute, rows_of
 from sim.compare import Difference, difference
 from sim.designs import Factor, factors_of
-from sim.outcomes import Measures, Reducer, label, measure_names, step_at
+from sim.outcomes import GRP, MONEY, Measures, Reducer, label, measure_names, step_at
 from sim.results import BASELINE
 from sim.scenario import Scenario
 from sim.state import Structure, structure
@@ -560,7 +560,7 @@ def elsewhere(scenario: Scenario, shared: Structure, place: int, measure: str, s
     """A share measure over all focus municipalities but one (a row of the table). Raises InputError for others."""
     reducer = Measures((measure,), (step,)).reducer(scenario, shared)
     if not reducer.shares:
-        allowed = ", ".join(name for name in measure_names(scenario) if name not in ("spending", "public", "grp"))
+        allowed = ", ".join(name for name in measure_names(scenario) if name not in (*MONEY, GRP))
         raise _refused("measure", f"{measure!r} is no share", allowed, nearest(measure, allowed.split(", ")))
     weights = reducer.weights.copy()
     total = weights.sum()

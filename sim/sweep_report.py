@@ -11,6 +11,7 @@ from jinja2 import Environment
 
 from sim.drawing import BLUE, CYCLE, GREY, INK, SMALL, STYLE, VERMILION, figure, panels, svg, tidy
 from sim.folder import write_text
+from sim.outcomes import MONEY
 from sim.parameters import parameter_table
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def regret_figure(found: Sweep, measure: str | None = None) -> Figure:
     table = found.regret(measure)
     figures = np.column_stack([found.means(measure, policy) for policy in table["policy"]])
     figures = figures[~np.isnan(figures).any(axis=1)]
-    sign = -1.0 if found.column(measure).split()[0] in ("spending", "public") else 1.0
+    sign = -1.0 if found.column(measure).split()[0] in MONEY else 1.0
     losses = (sign * figures).max(axis=1, keepdims=True) - sign * figures
     share = (np.arange(len(losses)) + 1) / len(losses)
     for j, policy in enumerate(table["policy"]):

@@ -91,7 +91,7 @@ def test_cost_of_a_point_by_hand() -> None:
     base = flat("base", luck, 100 + 10 * luck)
     dear = flat("dear", luck + more, 100 + 10 * luck + 500 * more)
     same = flat("same", luck + rng.normal(0, 0.01, 200), 100 + 10 * luck + rng.normal(0, 9, 200))
-    found = Comparison(base, (dear, same), (("coverage", "2027-01"), ("spending", "2027-01")), "")
+    found = Comparison(base, (dear, same), (("coverage", "2027-01"), ("public", "2027-01")), "")
     costs = found.cost_effectiveness().set_index("name")
     assert costs.loc["dear", "per_point"] == pytest.approx(5.0)
     assert costs.loc["dear", "low"] <= 5.0 + 1e-9

@@ -20,10 +20,10 @@ import pytest
 from worlds import random_world
 
 import sim
-from sim import sensitivity, sweeps
+from sim import findings, sensitivity, sweeps
 from sim.batch import execute, rows_of, structures
 from sim.designs import Factor, design_of, factors_of, is_whole, parse_factor, plausible
-from sim.outcomes import Measures, chosen_measures, default_measures, measure_names
+from sim.outcomes import PUBLIC, Measures, chosen_measures, default_measures, measure_names
 from sim.results import Arm, run
 from sim.scenario import Scenario
 from sim.studies import Study, attempt, study_from, world_from
@@ -60,7 +60,7 @@ def test_figures_agree_with_the_results_of_a_run(seed: int) -> None:
     scenario = random_world(seed)
     found = run(scenario, 6, seed=2, policy="none", threads=1)
     arm = found.baseline
-    measures = chosen_measures(scenario, measure_names(scenario), ["2020-01", "2022-09", "2027-01"])
+    measures = chosen_measures(scenario, measure_names(scenario), ["2021-01", "2022-09", "2027-01"])
     figures = measures.reduce(scenario, arm.shared, arm.batch).reshape(6, 3, -1)
     for j, name in enumerate(measures.names):
         if name in arm.measures():
@@ -68,11 +68,18 @@ def test_figures_agree_with_the_results_of_a_run(seed: int) -> None:
             np.testing.assert_allclose(figures[:, :, j], expected, atol=1e-9, err_msg=name)
     yearly = found.regions[found.regions["region"].isin(scenario.focus)].groupby("replicate")
     if "spending" in measures.names:
-        tiers = ["own_spent", "regional_spent", "federal_spent"]
-        public = yearly[tiers].sum().sum(axis=1).to_numpy()
-        np.testing.assert_allclose(figures[:, 2, measures.names.index("public")], public, atol=1e-6)
-        everything = public + yearly["private_spent"].sum().to_numpy()
-        np.testing.assert_allclose(figures[:, 2, measures.names.index("spending")], everything, atol=1e-6)
+        sums, at = yearly.sum(numeric_only=True), {name: measures.names.index(name) for name in ("public", "spending")}
+        public = sums[["own_spent", "regional_spent", "federal_spent", "running_paid", "fees_paid"]].sum(axis=1)
+        np.testing.assert_allclose(figures[:, 2, at["public"]], public, atol=1e-6)
+        np.testing.assert_allclose(figures[:, 2, at["public"]], findings.public_money(arm), atol=1e-6)
+        everything = public - sums["fees_paid"] + sums["private_spent"]
+        np.testing.assert_allclose(figures[:, 2, at["spending"]], everything, atol=1e-6)
+        paid = findings.flow(arm, *PUBLIC)  # 2021-01 is the end of the first year, 2022-09 within the third
+        np.testing.assert_allclose(figures[:, 0, at["public"]], paid[:, 0], atol=1e-6)
+        third = measures.instants[1] * scenario.step / 12 - 2
+        assert 0 < third < 1
+        expected = paid[:, 0] + paid[:, 1] + third * paid[:, 2]
+        np.testing.assert_allclose(figures[:, 1, at["public"]], expected, atol=1e-6)
 
 
 def test_outages_reach_the_figures() -> None:
