@@ -342,26 +342,25 @@ def _write_comparison(found: Comparison, folder: Path) -> None:
 
 def _comparison_told(found: Comparison, table: pd.DataFrame, costs: pd.DataFrame) -> str:
     """The differences at the last date, in lines."""
-    date = found.columns[-1][1]
-    lines = [
-        f"Differences from {found.base.name} at {date}; intervals hold for all {len(found.entries)} at once (95 %)"
-    ]
+    from sim.outcomes import unit_of
+
+    date, titles = found.columns[-1][1], {entry.name: entry.title for entry in found.entries}
+    lines = [f"Differences from {found.base.title}, {date}; intervals hold for all {len(titles)} at once (95 %)"]
     for measure in dict.fromkeys(name for name, when in found.columns if when == date):
         chosen = table[(table["measure"] == measure) & (table["date"] == date)].to_dict("records")
-        lines += ["", f"{measure} (there {chosen[0]['baseline']:.4g})"]
-        lines += [
-            f"{row['difference']:+12.4g}  ({row['low']:+.4g} to {row['high']:+.4g})  {row['name']}"
-            + ("" if row["paired"] else "  [not paired: other seed]")
-            for row in chosen
-        ]
+        times, unit = unit_of(measure, found.currency)
+        there = f"{times * chosen[0]['baseline']:.4g}" + (" %" if times == 100 else "")
+        form = ".2f" if "points" in unit else ".4g"
+        lines += ["", f"{measure}, {unit} (there {there})"]
+        for row in chosen:
+            middle, low, high = (f"{times * row[part]:+{form}}" for part in ("difference", "low", "high"))
+            other = "" if row["paired"] else "  [not paired: other seed]"
+            lines.append(f"{middle:>12}  ({low} to {high})  {titles[row['name']]}{other}")
     priced = costs[(costs["date"] == date) & costs["per_point"].notna()].to_dict("records")
-    lines += (
-        [
-            "",
-            f"millions {found.currency} of public money for adoptions (not for running them) for each further point",
-        ]
-        if priced
-        else []
-    )
-    lines += [f"{row['per_point']:12.4g}  ({row['low']:.4g} to {row['high']:.4g})  {row['name']}" for row in priced]
+    if priced:
+        unit = f"million {found.currency}".strip()
+        lines += ["", f"public money for each further percentage point of coverage, {unit}"]
+    lines += [
+        f"{row['per_point']:12.4g}  ({row['low']:.4g} to {row['high']:.4g})  {titles[row['name']]}" for row in priced
+    ]
     return "\n".join(lines)

@@ -184,6 +184,13 @@ def chosen_measures(scenario: Scenario, names: Sequence[str] | None, dates: Sequ
     return Measures(tuple(names) if names else default.names, instants)
 
 
+def unit_of(name: str, currency: str) -> tuple[float, str]:
+    """By what a measure is multiplied for people, and the unit of a difference: shares are told in percentage points."""
+    if name in MONEY or name == GRP:
+        return 1.0, f"{'billion' if name == GRP else 'million'} {currency}".strip()
+    return (1.0, "points of 120") if name == "index" else (100.0, "percentage points")
+
+
 def step_at(scenario: Scenario, date: str) -> int:
     """The step of a date within the scenario. Raises InputError."""
     allowed = f"{label(scenario, 0)} to {label(scenario, scenario.steps)}"
