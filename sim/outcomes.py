@@ -185,7 +185,7 @@ def chosen_measures(scenario: Scenario, names: Sequence[str] | None, dates: Sequ
 
 
 def unit_of(name: str, currency: str) -> tuple[float, str]:
-    """By what a measure is multiplied for people, and the unit of a difference: shares are told in percentage points."""
+    """By what a measure is multiplied for people, and the unit of a difference: shares in percentage points."""
     if name in MONEY or name == GRP:
         return 1.0, f"{'billion' if name == GRP else 'million'} {currency}".strip()
     return (1.0, "points of 120") if name == "index" else (100.0, "percentage points")

@@ -455,7 +455,7 @@ def grounds(results: Results) -> list[Ground]:
                     f"{figure(low)} to {figure(high)} (90 % of draws)",
                     f"drawn by the fit to the targets; before it: {row.basis}",
                 )
-            plausible = "" if row.low is None else f"{_number(row.low)} to {_number(row.high or 0.0)}"
+            plausible = " to ".join(map(_number, row.range_at(value) or ()))
             found.append(Ground(key, row.meaning, told, row.unit, plausible, basis, ASSUMED in basis))
     return found
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -363,7 +364,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sim.cli import _pictures, _report
 
     target = tmp_path_factory.mktemp("named") / "out"
-    return folders.save(run(scenario, 5), target, SCRIPT, extras=[_pictures, _report])
+    return folders.save(run(scenario, 5), target, SCRIPT, extras=[partial(_pictures, None), _report])
 
 
 def test_no_cell_of_an_export_runs_in_a_spreadsheet(named: Path) -> None:

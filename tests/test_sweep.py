@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from build import build
 from worlds import random_world
 
 import sim
@@ -163,7 +164,9 @@ def test_factors_of_the_command_line(text: str, key: str, spec: Any) -> None:
         ({"diffusion.peers": "fit"}, "no fit"),
         ({"network.neighbours": [2.5]}, "whole number"),
         ({"end": ["2026-01", "2027-01"]}, "cannot be varied"),
-        ({"finance.cost_level": None}, "no plausible range"),
+        ({"finance.reference_population": None}, "no plausible range"),
+        ({"mandates.rate": (1.0, 2.0)}, "a section is not a list"),
+        ({"diffusion.peers.high": (1.0, 2.0)}, "a section is not a number"),
         ({}, "nothing to vary"),
     ],
 )
@@ -174,9 +177,17 @@ def test_wrong_factors_are_refused_in_one_line(given: dict[str, Any], part: str)
     assert "\n" not in str(caught.value)
 
 
+def test_elements_of_an_empty_list_cannot_be_varied() -> None:
+    with pytest.raises(InputError, match="mandates: there is no element 0: the list is empty; allowed: a list, or"):
+        factors_of(build(3), {"mandates.0.rate": None})
+
+
 def test_the_plausible_range_is_that_of_the_parameter_table() -> None:
-    assert plausible("diffusion.peers") == (0.05, 1.0)
-    assert plausible("mandates.3.rate") == plausible("mandates.0.rate") == (1.0, 6.0)
+    assert plausible(world(), "diffusion.peers") == (0.05, 1.0)
+    assert plausible(world(), "mandates.3.rate") == plausible(world(), "mandates.0.rate") == (1.0, 6.0)
+    assert plausible(world(), "finance.cost_level") == (0.5 * MONEY["cost_level"], 4 * MONEY["cost_level"])
+    with pytest.raises(InputError, match="is 0 here"):
+        plausible(random_world(5, finance={"cost_level": 0.0}), "finance.cost_level")
     assert is_whole("network.neighbours")
     assert not is_whole("diffusion.peers")
 
