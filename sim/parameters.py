@@ -135,7 +135,7 @@ class Diffusion(Section):
     """Adoption: who wants what."""
 
     external: float = parameter(0.005, "spontaneous adoption", "1/year", (0.001, 0.03), RATE, basis=BASS, symbol="p")
-    leader_factor: float = parameter(3.0, "its multiple for leaders", "1", (1, 10), FACTOR)
+    leader_factor: float = parameter(3.0, "multiple of spontaneous adoption for leaders", "1", (1, 10), FACTOR)
     peers: float = parameter(
         0.38, "influence of peers in the region", "1/year", (0.05, 1), RATE, basis=BASS, symbol="q_n"
     )
@@ -210,7 +210,7 @@ class Mandate(Section):
     until: Day | None = Field(None, description="first day on which it binds no more; empty: for good")
     rate: float = parameter(
         ...,
-        "compliance",
+        "compliance with the mandate",
         "1/year",
         (1, 6),
         RATE,
@@ -247,7 +247,7 @@ class Finance(Section):
     private_fee: float = parameter(0.12, "yearly fee on the private part", "1/year", (0, 0.7), FACTOR)
     cost_level: float = parameter(
         0.0,
-        "cost of a relative cost of 1 at the reference population; 0: money is slack",
+        "level of costs: a relative cost of 1 at the reference population; 0: money is slack",
         "millions",
         None,
         MONEY,

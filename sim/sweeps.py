@@ -475,6 +475,8 @@ def _provenance(study: Study) -> dict[str, Any]:
         "title": study.scenario.title,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seed": study.seed,
+        "policies": list(study.arms),
+        "replicates": study.replicates,
         "runs": len(study),
         "inputs": study.scenario.inputs,
         "versions": {"uptake": __version__, **{name: importlib.metadata.version(name) for name in _LIBRARIES}},

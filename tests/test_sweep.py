@@ -580,7 +580,10 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "What matters" in done.stdout
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "diffusion.peers" in page
+    assert "most:\ninfluence of peers in the region (diffusion.peers); then technologies down after" in page
+    assert '<table class="words">' in page
+    assert not (tmp_path / "out" / "figures" / "interactions.svg").exists()  # of two factors they are the rest
+    assert command("report", "out", folder=tmp_path).stdout == "report.html\n"
     assert "http" not in page.replace("http://www.w3.org", "")
     again = command("sweep", "--resume", "out", "--json", folder=tmp_path)
     assert json.loads(again.stdout)["runs"] == 192, again.stderr
