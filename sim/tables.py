@@ -86,7 +86,7 @@ class Column:
         if self.kind == "flag":
             return "1 or 0"
         words = between("a whole number" if self.kind == "integer" else "a number", self.low, self.high)
-        return words + (" or nothing" if self.empty else "")
+        return words + (", or an empty cell" if self.empty else "")
 
 
 @dataclass(frozen=True, eq=False)
