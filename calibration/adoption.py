@@ -588,11 +588,13 @@ def notes(fit: AdoptionFit) -> list[str]:
             f"of peers is {figure(fit.appeal['peers'])} a year, {_p(fit.appeal['p'])}. Where the two rates differ, the "
             "difference looks like peers but is that some technologies are wanted everywhere."
         )
+    resampled = resampled_by_technology(fit)
     if fit.residual_test["p"] < 0.01:
+        again = "; those of the bootstrap allow for it by technology" if resampled else ""
         found.append(
             f"The model does not describe all of it: waits between adoptions are not Exp(1) "
             f"(Kolmogorov-Smirnov D = {fit.residual_test['statistic']:.3f}, {_p(fit.residual_test['p'])}), so that "
-            "intervals from the information are too narrow; those of the bootstrap allow for it by technology."
+            f"intervals from the information are too narrow{again}."
         )
     untold = [row.name for row in fit.estimates if row.se is None and row.estimate > 0]
     if untold:
@@ -600,7 +602,7 @@ def notes(fit: AdoptionFit) -> list[str]:
         found.append(f"The data {words}: {join(untold)}. Exposures hardly differ between places and times.")
     if fit.data.step >= 1:
         found.append("Dates are years: who adopted earlier in the same year is not seen as an example.")
-    if all(row.bootstrap_se is None for row in fit.estimates):
+    if not resampled:
         found.append("Fewer than 5 technologies were adopted: no bootstrap by technology, no scores held out by it.")
     found.append(
         "Exposure explains adoption only as far as nothing else makes neighbours alike at the same time: a common "
@@ -609,19 +611,24 @@ def notes(fit: AdoptionFit) -> list[str]:
     return found
 
 
+def resampled_by_technology(fit: AdoptionFit) -> bool:
+    """Whether there were technologies enough for a bootstrap."""
+    return any(row.bootstrap_se is not None for row in fit.estimates)
+
+
 def in_words(fit: AdoptionFit) -> str:
     """The result as text for a terminal."""
-    data = fit.data
+    data, last = fit.data, "bootstrap by technology" if resampled_by_technology(fit) else ""
     lines = [
         f"{len(data.places)} places, {counted(len(data.technologies), 'technology', 'technologies')}, "
         f"{counted(len(fit.sample), 'adoption')} explained",
-        f"{'':14}{'estimate':>12}{'error':>12}   {'95 % interval':24}{'bootstrap by technology':24}",
+        f"{'':14}{'estimate':>12}{'error':>12}   {'95 % interval':24}{last}".rstrip(),
     ]
     for row in fit.estimates:
         error = "" if row.se is None else f"{row.se:.3g}"
         interval = f"{row.low:.3g} to {row.high:.3g}"
         again = "" if row.bootstrap_low is None else f"{row.bootstrap_low:.3g} to {row.bootstrap_high:.3g}"
-        lines.append(f"{row.name:14}{row.estimate:12.4g}{error:>12}   {interval:24}{again:24}")
+        lines.append(f"{row.name:14}{row.estimate:12.4g}{error:>12}   {interval:24}{again}".rstrip())
     for name, test in fit.tests.items():
         lines.append(f"no {name}: likelihood ratio {test['statistic']:.2f}, {_p(test['p'])}")
     for unit, score in fit.held_out.items():

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -202,17 +203,17 @@ def _standardised(values: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray,
 def _rows_of(names: Sequence[str], known: Sequence[str], file: str, lines: np.ndarray, key: str) -> np.ndarray:
     """Numbers of names, int64. Raises InputError for those that the table of places does not have."""
     number = {name: at for at, name in enumerate(known)}
-    unknown = [at for at, name in enumerate(names) if name not in number]
+    unknown: dict[str, list[int]] = {}
+    for line, name in zip(lines.tolist(), names, strict=True):
+        if name not in number:
+            unknown.setdefault(name, []).append(line)
     if unknown:
-        message = "{!r} is not in the table of places"
-        raise InputError(
-            shortened(
-                [
-                    Problem(file, int(lines[at]), key, message.format(names[at]), "", nearest(names[at], known))
-                    for at in unknown[:50]
-                ]
-            )
-        )
+        problems = []
+        for name, where in islice(unknown.items(), 50):
+            rows = f" ({len(where)} rows)" if len(where) > 1 else ""
+            message = f"{name!r} is not in the table of places{rows}"
+            problems.append(Problem(file, where[0], key, message, "", nearest(name, known)))
+        raise InputError(shortened(problems))
     return np.array([number[name] for name in names], np.int64)
 
 

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from jinja2 import Environment
 
-from calibration.adoption import AdoptionFit, Estimate, as_json
+from calibration.adoption import AdoptionFit, Estimate, as_json, resampled_by_technology
 from calibration.adoption_data import date_of
 from calibration.grp_report import write_whole
 from sim.drawing import BLUE, GREY, INK, STYLE, VERMILION, figure, panels, percent_axis, svg, tidy
@@ -98,7 +98,8 @@ def page(fit: AdoptionFit) -> str:
         pictures = {name: svg(make(fit), name) for name, make in makers.items()}
     environment = Environment(autoescape=True)
     environment.filters["figure"] = lambda value: "–" if value is None else figure(value)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(r=as_json(fit), pictures=pictures)
+    told = {"r": as_json(fit), "pictures": pictures, "resampled": resampled_by_technology(fit)}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(told)
 
 
 def write_page(fit: AdoptionFit, path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,11 @@ def read_regions(path: str | Path, columns: Sequence[str] = COLUMNS, units: Sequ
     wanted |= {key: optional for key in ("name", "region", "id", "note") if key not in wanted}
     wanted |= {"lat": Column("number", False, True, -90, 90), "lon": Column("number", False, True, -180, 180)}
     wanted |= {"use_in_fit": Column("integer", False, True, 0, 1)}
-    table = read_table(path, wanted, extra="ignore")
+    try:
+        table = read_table(path, wanted, extra="ignore")
+    except InputError as error:
+        names = "such a column, or --columns with the table's own names for y, x1, x2"
+        raise InputError(replace(p, allowed=names) if "missing" in p.message else p for p in error.problems) from None
     regions = _chosen_rows(table, tuple(columns[:3]), columns[3:4], tuple(units) or _units(columns[:3]))
     _refuse_what_cannot_be_fitted(regions)
     return regions

@@ -44,6 +44,8 @@ PRINTED_COEFFICIENTS = {"a": -2546.87344, "b1": 1.201164223, "b2": 0.009422989}
 PRINTED_CORRELATIONS = {"y_x1": 0.44, "y_x2": 0.78, "x1_x2": -0.03}
 PRINTED_R = 0.91
 AGREES = 1e-6  # relative
+FEW = 10
+"""Below so many regions a fit of three coefficients says little, and tests, influence and forms say nothing."""
 
 
 def is_printed_table(fit: Fit) -> bool:
@@ -104,7 +106,17 @@ def notes(fit: Fit) -> list[str]:
         _neighbours,
         _left_out,
     ]
+    if len(fit.regions) < FEW:
+        exact = [] if fit.inference.tests else [_uncertainty]
+        makers = [_few, *exact, _meaning, _units_note, _not_for_places, _no_cause, _left_out]
     return [note for maker in makers for note in maker(fit)]
+
+
+def _few(fit: Fit) -> list[str]:
+    return [
+        f"{len(fit.regions)} regions are too few: three coefficients take up most of what so few rows can tell, and "
+        "the fit says little of other regions; lean neither on R2 nor on the intervals."
+    ]
 
 
 def deciders(fit: Fit) -> list[int]:
@@ -374,7 +386,9 @@ def spoken(form: str) -> str:
 def in_words(fit: Fit) -> str:
     """The result as text for a terminal: coefficients, the printed figures beside ours, notes."""
     inference, result = fit.inference, as_json(fit)
+    first = result["notes"][: int(len(fit.regions) < FEW)]
     lines = [
+        *first,
         f"{fit.regions.path.name}: {EQUATIONS[fit.form.name]}, {len(fit.regions)} regions",
         f"{'':4}{'estimate':>16}{'error':>12}{'HC3 error':>12}   95 % bootstrap interval",
     ]
@@ -390,7 +404,7 @@ def in_words(fit: Fit) -> str:
             f"{row['what']:18}printed {row['printed']:<18.15g} ours {row['ours']:<18.15g} "
             f"difference {row['relative_difference']:+.1e}{'' if row['agrees'] else '  differs'}"
         )
-    return "\n".join([*lines, "", *(f"- {note}" for note in result["notes"])])
+    return "\n".join([*lines, "", *(f"- {note}" for note in result["notes"][len(first) :])])
 
 
 EQUATIONS = {"linear": "y = a + b1 x1 + b2 x2", "loglog": "log y = a + b1 log x1 + b2 log x2"}

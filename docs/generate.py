@@ -41,7 +41,8 @@ def parameters() -> str:
             lines += ["", f"### `{title}`", ""]
             lines += ["| key | meaning | unit | default | plausible | grounds |", "|---|---|---|---|---|---|"]
         symbol = f" ({row.symbol})" if row.symbol else ""
-        plausible = "" if row.low is None else f"{row.low:g} to {row.high:g}"
+        times = f"{row.times[0]:g} to {row.times[1]:g} times the scenario's" if row.times else ""
+        plausible = times if row.low is None else f"{row.low:g} to {row.high:g}"
         default = "none" if row.default is None else f"{row.default:g}" if _is_number(row.default) else str(row.default)
         lines.append(f"| `{key}` | {row.meaning}{symbol} | {row.unit} | {default} | {plausible} | {row.basis} |")
     return "\n".join(lines[1:]) + "\n"

@@ -19,8 +19,6 @@ import click
 from sim import __version__
 
 if TYPE_CHECKING:
-    import datetime
-
     from sim.illustrator import Illustrator
     from sim.results import Results
     from sim.scenario import Scenario
@@ -138,6 +136,10 @@ def run(
 ) -> None:
     """Run SCENARIO, a file or the name of a shipped one, and all its policies under the same luck."""
     scenario = load_scenario(source, overrides)
+    from sim.notes import notes
+
+    for note in notes(scenario):
+        say(note)
     announce_compilation()
     from sim import folder
     from sim.results import plan
@@ -329,7 +331,9 @@ def check(
         return
     for name in scenario.policies:
         scenario.arm(name)
-    click.echo("\n".join([_described(scenario), *_without_effect(scenario)]))
+    from sim.notes import notes
+
+    click.echo("\n".join([_described(scenario), *notes(scenario)]))
 
 
 def _check_folder(path: Path, rerun: int | None) -> None:
@@ -345,20 +349,6 @@ def _check_folder(path: Path, rerun: int | None) -> None:
         raise click.exceptions.Exit(CHECK_FAILED)
     again = f"; {rerun} runs repeated bit by bit" if rerun else ""
     click.echo(f"{path}: complete, every hash holds{again}")
-
-
-def _without_effect(scenario: Scenario) -> list[str]:
-    """Notes on dates that lie beyond the run: nothing is wrong, and nothing will come of them."""
-    dated: list[tuple[str, datetime.date | None]] = [
-        (f"mandates.{at}.from", mandate.from_) for at, mandate in enumerate(scenario.mandates)
-    ]
-    dated += [(f"targets.{name}.date", target.date) for name, target in scenario.targets.items()]
-    dated.append(("sanctions.from", scenario.sanctions.from_))
-    return [
-        f"{scenario.path or scenario.name}: note: {key}: {date} is after the end, {scenario.end}; it has no effect"
-        for key, date in dated
-        if date is not None and date > scenario.end
-    ]
 
 
 def _described(scenario: Scenario) -> str:

@@ -201,7 +201,11 @@ def _sweep_json(found: Sweep) -> str:
 @click.command()
 @click.argument("source", metavar="SCENARIO")
 @click.argument("keys", nargs=-1, metavar="[KEY[=low:high]]... [KEY=VALUE]...")
-@click.option("--target", metavar="CONDITION", help="Such as 'programme >= 1 at 2024-01'.")
+@click.option(
+    "--target",
+    metavar="CONDITION",
+    help="MEASURE >= NUMBER [at DATE], or <=: 'programme >= 1 at 2024-01', 'coverage >= 30 %'.",
+)
 @click.option("--probability", type=float, default=0.9, show_default=True, help="How surely the target is reached.")
 @click.option("--leaders", type=click.IntRange(1), metavar="N", help="How many further places to equip.")
 @click.option("--at", metavar="DATE", help="When they are equipped [default: they start with it].")
@@ -219,9 +223,18 @@ def seek_command(
     threads: int | None,
     machine: bool,
 ) -> None:
-    """Find the smallest change of KEYs that reaches a target in SCENARIO, or which places to equip first."""
+    """Find the smallest change of KEYs that reaches a target in SCENARIO, or which places to equip first.
+
+    Two questions, one at a time. --target moves the KEYs, within their ranges, until the condition holds with
+    --probability: a measure of `uptake compare`, >= or <=, a number (a share is from 0 to 1, or in %), and a date (the
+    end unless given). --leaders takes no target: it looks for the N places that, once equipped, raise coverage at the
+    end most.
+
+    uptake seek perm-krai --target "programme >= 1 at 2024-01" mandates.0.rate=0:6
+    """
     if (target is None) == (leaders is None):
-        raise click.UsageError("Give either --target or --leaders.")
+        message = "Give either --target or --leaders: they are two questions."
+        raise click.UsageError(f"{message} A target moves KEYs; leaders are chosen for coverage at the end.")
     factors, fixed, _ = varied_and_fixed(keys)
     if at is not None and target is not None:
         raise click.UsageError("--at goes with --leaders; a target has its date in it: 'coverage >= 0.5 at 2026-01'.")
@@ -248,9 +261,15 @@ def seek_command(
 
 def _target_told(found: TargetAnswer) -> str:
     """The answer in sentences."""
+    from sim.outcomes import unit_of
+
     text, wanted = found.target.text, f"{found.wanted:g}"
     lines = [f"As it is, {text!r} is reached with probability {found.as_it_is:.2f} ({found.replicates} replicates)."]
     already = found.as_it_is >= found.wanted
+    if already:
+        lines.append(f"So nothing need be done for a probability of {wanted}; how far the levers leave it so:")
+    elif not any(answer.found for answer in found.answers):
+        lines.append(f"Out of reach: nothing within these ranges brings a probability of {wanted}.")
     for answer in found.answers:
         values = ", ".join(f"{key} {_lever(answer, key, found.base)}" for key in answer.levers)
         chance = f"{answer.probability:.2f} ({answer.probability_low:.2f} to {answer.probability_high:.2f})"
@@ -260,8 +279,14 @@ def _target_told(found: TargetAnswer) -> str:
         elif already:
             lines.append(f"It is reached with {wanted} everywhere in the range; lowest at {values}: {chance}.")
         else:
-            lines.append(f"Nothing in the range reaches {wanted}; nearest at {values}: {chance}.")
+            times = unit_of(found.target.measure, "")[0]
+            kept = f"{times * (answer.nearest or 0.0):.3g}{' %' if times == 100 else ''}"
+            kept = f"{found.target.measure} is {kept} or {_BETTER[found.target.relation]}"
+            lines.append(f"Nearest at {values}: probability {chance}; with {wanted}, {kept} there.")
     return "\n".join(lines)
+
+
+_BETTER = {">=": "more", "<=": "less"}
 
 
 def _lever(answer: Answer, key: str, base: dict[str, float]) -> str:
@@ -269,8 +294,9 @@ def _lever(answer: Answer, key: str, base: dict[str, float]) -> str:
     if not answer.found:
         return f"{answer.values[key]:.4g} (scenario: {base[key]:g})"
     ends = [end[key] for end in (answer.low, answer.high)]
-    known = sorted(end for end in ends if end is not None)
-    told = " to ".join([*(f"{end:.4g}" for end in known), *["beyond the range"] * ends.count(None)])
+    known = [f"{end:.4g}" for end in sorted(end for end in ends if end is not None)]
+    beyond = ["beyond the range"] * ends.count(None)
+    told = " to ".join([*beyond, *known] if answer.values[key] < base[key] else [*known, *beyond])
     return f"{answer.values[key]:.4g} (95 % interval {told}; scenario: {base[key]:g})"
 
 
@@ -342,26 +368,25 @@ def _write_comparison(found: Comparison, folder: Path) -> None:
 
 def _comparison_told(found: Comparison, table: pd.DataFrame, costs: pd.DataFrame) -> str:
     """The differences at the last date, in lines."""
-    date = found.columns[-1][1]
-    lines = [
-        f"Differences from {found.base.name} at {date}; intervals hold for all {len(found.entries)} at once (95 %)"
-    ]
+    from sim.outcomes import unit_of
+
+    date, titles = found.columns[-1][1], {entry.name: entry.title for entry in found.entries}
+    lines = [f"Differences from {found.base.title}, {date}; intervals hold for all {len(titles)} at once (95 %)"]
     for measure in dict.fromkeys(name for name, when in found.columns if when == date):
         chosen = table[(table["measure"] == measure) & (table["date"] == date)].to_dict("records")
-        lines += ["", f"{measure} (there {chosen[0]['baseline']:.4g})"]
-        lines += [
-            f"{row['difference']:+12.4g}  ({row['low']:+.4g} to {row['high']:+.4g})  {row['name']}"
-            + ("" if row["paired"] else "  [not paired: other seed]")
-            for row in chosen
-        ]
+        times, unit = unit_of(measure, found.currency)
+        there = f"{times * chosen[0]['baseline']:.4g}" + (" %" if times == 100 else "")
+        form = ".2f" if "points" in unit else ".4g"
+        lines += ["", f"{measure}, {unit} (there {there})"]
+        for row in chosen:
+            middle, low, high = (f"{times * row[part]:+{form}}" for part in ("difference", "low", "high"))
+            other = "" if row["paired"] else "  [not paired: other seed]"
+            lines.append(f"{middle:>12}  ({low} to {high})  {titles[row['name']]}{other}")
     priced = costs[(costs["date"] == date) & costs["per_point"].notna()].to_dict("records")
-    lines += (
-        [
-            "",
-            f"millions {found.currency} of public money for adoptions (not for running them) for each further point",
-        ]
-        if priced
-        else []
-    )
-    lines += [f"{row['per_point']:12.4g}  ({row['low']:.4g} to {row['high']:.4g})  {row['name']}" for row in priced]
+    if priced:
+        unit = f"million {found.currency}".strip()
+        lines += ["", f"public money for each further percentage point of coverage, {unit}"]
+    lines += [
+        f"{row['per_point']:12.4g}  ({row['low']:.4g} to {row['high']:.4g})  {titles[row['name']]}" for row in priced
+    ]
     return "\n".join(lines)

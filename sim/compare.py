@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.outcomes import MONEY, Measures, default_measures, label, measure_names
+from sim.outcomes import GRP, MONEY, Measures, default_measures, label, measure_names, unit_of
 from sim.results import BASELINE, Arm, Results
 from sim.scenario import Scenario
 from sim.tables import InputError, Problem, nearest
@@ -66,9 +66,13 @@ def _error(values: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Entry:
-    """One arm of one run: its figures at every measure and date, float64[replicates, measures * dates]."""
+    """One arm of one run: its figures at every measure and date, float64[replicates, measures * dates].
+
+    `title` is for people: the arm's own title, after the run's name where there are several.
+    """
 
     name: str
+    title: str
     run: str
     policy: str
     seed: int
@@ -119,7 +123,7 @@ class Comparison:
         return in_common(*sides) if entry.seed == self.base.seed else sides
 
     def cost_effectiveness(self, measure: str = "coverage", seed: int = 0) -> pd.DataFrame:
-        """What a percentage point of a share costs: further spending by further points, against the baseline.
+        """What a percentage point of a share costs: further public money by further points, against the baseline.
 
         Columns: name, date, points, millions, per_point, low, high (bootstrap over replicates, 95 %). The ratio and its
         interval are left empty where the points may be none, or the interval would run through infinity.
@@ -128,10 +132,10 @@ class Comparison:
 
         rows = []
         dates = dict.fromkeys(date for name, date in self.columns if name == measure)
-        for date in dates if (MONEY[0], next(iter(dates), "")) in self.columns else ():
+        for date in dates if ("public", next(iter(dates), "")) in self.columns else ():
             for entry in self.entries:
                 paired = entry.seed == self.base.seed
-                points, millions = self._sides(entry, measure, date), self._sides(entry, MONEY[0], date)
+                points, millions = self._sides(entry, measure, date), self._sides(entry, "public", date)
                 ratio = _ratio(points, millions, paired, seed)
                 rows.append(
                     (entry.name, date, 100 * (points[0].mean() - points[1].mean()),
@@ -175,11 +179,10 @@ def compare(
     wanted = _measures(runs, first, measures, len(currencies) == 1)
     dates = _dates(runs, first)
     entries = [
-        _entry(name if policy == BASELINE and len(runs) > 1 else f"{name}: {policy}" if len(runs) > 1 else policy,
-               name, run.seed, arm, wanted, dates)
+        _entry(name, run.seed, arm, len(runs) > 1, wanted, dates)
         for name, run in runs.items()
-        for policy, arm in run.arms.items()
-    ]  # fmt: skip
+        for arm in run.arms.values()
+    ]
     base = next(entry for entry in entries if (entry.run, entry.policy) == (chosen, BASELINE))
     others = tuple(entry for entry in entries if entry is not base)
     if not others:
@@ -195,7 +198,7 @@ def _measures(
     known = [set(measure_names(run.scenario)) for run in runs.values()]
     common = [name for name in measure_names(first) if all(name in names for names in known)]
     if not one_currency:
-        common = [name for name in common if name not in (*MONEY, "grp")]
+        common = [name for name in common if name not in (*MONEY, GRP)]
     for name in measures or ():
         if name not in common:
             message = f"{name!r} is no measure of all these runs"
@@ -211,10 +214,13 @@ def _dates(runs: Mapping[str, Results], first: Scenario) -> list[np.datetime64]:
     return covered
 
 
-def _entry(name: str, run: str, seed: int, arm: Arm, names: Sequence[str], dates: Sequence[np.datetime64]) -> Entry:
+def _entry(run: str, seed: int, arm: Arm, several: bool, names: Sequence[str], dates: Sequence[np.datetime64]) -> Entry:
     steps = tuple(arm.scenario.step_of(date) for date in dates)
     figures = Measures(tuple(names), steps).reduce(arm.scenario, arm.shared, arm.batch)
-    return Entry(name, run, arm.name, seed, figures)
+    name, title = arm.name, arm.title or arm.name
+    if several:
+        name, title = run if name == BASELINE else f"{run}: {name}", f"{run}: {title}"
+    return Entry(name, title, run, arm.name, seed, figures)
 
 
 def _refused(key: str, message: str, allowed: str = "", close: str = "") -> InputError:
@@ -246,14 +252,15 @@ def comparison_figure(found: Comparison, date: str | None = None) -> Figure:
     at = found.columns[-1][1] if date is None else date
     measures = list(dict.fromkeys(name for name, when in found.columns if when == at))
     names = [entry.name for entry in found.entries]
-    left, width = 2.2, 1.9
+    left, width = 2.9, 1.9
     with mpl.rc_context(STYLE):
-        size = (left + (width + 0.25) * len(measures), 0.9 + 0.24 * len(names))
-        picture, axes = panels(*size, 1, len(measures), (left, 0.2, 0.35, 0.45), (0.25, 0.0), sharey=True)
+        size = (left + (width + 0.25) * len(measures), 1.1 + 0.24 * len(names))
+        picture, axes = panels(*size, 1, len(measures), (left, 0.2, 0.35, 0.65), (0.25, 0.0), sharey=True)
         for panel, measure in zip(axes[0], measures, strict=True):
             rows = table[(table["measure"] == measure) & (table["date"] == at)].set_index("name").loc[names]
-            middle, places = rows["difference"].to_numpy(), np.arange(len(names))
-            error = [middle - rows["low"].to_numpy(), rows["high"].to_numpy() - middle]
+            times, unit = unit_of(measure, found.currency)
+            low, middle, high = (times * rows[part].to_numpy() for part in ("low", "difference", "high"))
+            error, places = [middle - low, high - middle], np.arange(len(names))
             panel.errorbar(middle, places, xerr=error, fmt="none", ecolor=BLUE, elinewidth=1.2)
             full = rows["paired"].to_numpy(dtype=bool)
             panel.scatter(
@@ -261,9 +268,13 @@ def comparison_figure(found: Comparison, date: str | None = None) -> Figure:
             )
             panel.axvline(0.0, color=GREY, linewidth=0.8)
             panel.set_title(measure)
+            panel.set_xlabel(unit)
             tidy(panel, "x")
-        axes[0, 0].set_yticks(np.arange(len(names)), [shortened(name, left - 0.2) for name in names])
+        axes[0, 0].set_yticks(
+            np.arange(len(names)),
+            [shortened(entry.title, left - 0.2, float(mpl.rcParams["font.size"])) for entry in found.entries],
+        )
         axes[0, 0].invert_yaxis()
-        words = f"Difference from {found.base.name} at {at}; 95 % for all at once; hollow: not paired"
+        words = f"Difference from {found.base.title}, {at}; 95 % for all at once; hollow: not paired"
         picture.text(left / size[0], 0.06 / size[1], words, fontsize=SMALL, color=INK)
     return picture

@@ -109,7 +109,7 @@ def factors_of(scenario: Scenario, given: Mapping[str, Any]) -> tuple[Factor, ..
     for key, spec in given.items():
         try:
             _check_key(key)
-            factor = _joint(scenario, joint) if key in joint else _factor(key, spec)
+            factor = _joint(scenario, joint) if key in joint else _factor(scenario, key, spec)
             if factor not in factors:
                 _check(scenario, factor)
                 factors.append(factor)
@@ -133,9 +133,9 @@ def _known_keys() -> list[str]:
     return [parameter.key for parameter in parameter_table()]
 
 
-def _factor(key: str, spec: Any) -> Factor:
+def _factor(scenario: Scenario, key: str, spec: Any) -> Factor:
     if spec is None:
-        spec = plausible(key)
+        spec = plausible(scenario, key)
     if isinstance(spec, tuple) and len(spec) in (2, 3) and (len(spec) == 2 or spec[2] == "log"):
         return _range(key, spec[0], spec[1], len(spec) == 3)
     if isinstance(spec, list | tuple | np.ndarray) and len(spec):
@@ -156,17 +156,19 @@ def _range(key: str, low: Any, high: Any, log: bool) -> Factor:
     return Factor((key,), (), float(low), float(high), log, is_whole(key))
 
 
-def plausible(key: str) -> tuple[float, float]:
+def plausible(scenario: Scenario, key: str) -> tuple[float, float]:
     """The plausible range of a key in the parameter table. Raises InputError where there is none."""
     parts = key.split(".")
     row = ".".join(["mandates", "0", *parts[2:]]) if parts[0] == "mandates" and len(parts) > 2 else key
     known = {parameter.key: parameter for parameter in parameter_table()}
     if row not in known:
         raise _refused(key, "unknown key", "a dotted key of the scenario", nearest(key, _known_keys()))
-    low, high = known[row].low, known[row].high
-    if low is None or high is None:
-        raise _refused(key, "has no plausible range in the parameter table", "key=low:high or key=a,b")
-    return float(low), float(high)
+    times = known[row].times
+    found = known[row].range_at(getattr(getattr(scenario, parts[0]), parts[1]) if times else None)
+    if found is None:
+        why = "is 0 here, and its plausible range is a multiple" if times else "has no plausible range"
+        raise _refused(key, why, "key=low:high or key=a,b")
+    return float(found[0]), float(found[1])
 
 
 def is_whole(key: str) -> bool:

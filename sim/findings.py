@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim.outcomes import PUBLIC
+from sim.outcomes import flow as flow_of
 from sim.parameters import Target
 from sim.results import BASELINE, Arm, Results, Spans
 from sim.scenario import Scenario
-from sim.state import ECONOMY, FLOWS, MINOR_UNITS, SOURCES
+from sim.state import ECONOMY, SOURCES
 
 TIERS = ("own_spent", "regional_spent", "federal_spent", "private_spent", "running_paid", "fees_paid")
 """Flows of the ledger that pay for adoptions and for what operates; all but `private_spent` are public money."""
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
           "December")  # fmt: skip
-PUBLIC = tuple(name for name in TIERS if name != "private_spent")
 
 
 def headline(scenario: Scenario) -> list[int]:
@@ -201,8 +202,7 @@ def years(scenario: Scenario) -> np.ndarray:
 
 def flow(arm: Arm, *names: str) -> np.ndarray:
     """Sum of flows of the ledger over the regions in focus, millions of the currency, float64[replicates, Y]."""
-    columns = [FLOWS.index(name) for name in names]
-    return arm.batch.ledgers[:, focus_regions(arm)][..., columns].sum(axis=(1, 3)) / MINOR_UNITS
+    return flow_of(arm.batch, focus_regions(arm), *names)
 
 
 def public_money(arm: Arm) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.tables import InputError, Problem, nearest, read_file
+from sim.tables import InputError, Problem, clipped, nearest, read_file
 
 SCENARIO_LIMIT = 2**20
 COMMAND_LINE = "command line"
@@ -196,7 +196,32 @@ def _toml_problem(name: str, text: str, message: str) -> Problem:
     found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", message)
     line = int(found[1]) if found and found[1] else text.count("\n") + 1
     what = message[: found.start()] if found else message
-    return Problem(name, line, "", f"is not TOML: {what[:1].lower()}{what[1:]}", "TOML, see toml.io")
+    written = text.split("\n")[line - 1].strip()
+    shown = f", in {clipped(written)!r}" if written else ""
+    return Problem(name, line, "", f"is not TOML: {what[:1].lower()}{what[1:]}{shown}", _remedy(written))
+
+
+_SLIPS = {
+    r"\d{4}[-./]\d{1,2}([-./]\d{1,2})?|\d{1,2}[./]\d{1,2}[./]\d{4}": 'a date in quotes, with its month: "2018-04"',
+    r"[+-]?[\d_]+,\d+": "a point before decimals, as in 0.5",
+    r"[+-]?(\.\d+|\d+\.)": "a digit on both sides of the point, as in 0.5",
+    r"[\d.,]+\s*%": "a share from 0 to 1, as in 0.5",
+    r"(?i:true|false|yes|no|on|off)": "true or false, in small letters",
+    r"[“”„«»‘’].*": 'straight quotes around a text: "..."',
+    r"[^\W\d_][^\"']*": 'quotes around a text: "..."',
+    r"": "a value on the line of its key",
+}
+"""What people write after `=` that TOML does not know, and what they should have written; the first that fits."""
+
+
+def _remedy(written: str) -> str:
+    """What a line that is no TOML should have been, where it is one of the commonest slips."""
+    if re.match(r"[\w.-]+:", written):
+        return "key = value, with ="
+    _, mark, value = written.partition("=")
+    value = value.partition("#")[0].strip()
+    fitting = (remedy for slip, remedy in _SLIPS.items() if mark and re.fullmatch(slip, value))
+    return next(fitting, "TOML, see toml.io")
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -11,11 +11,16 @@ from sim.batch import Batch, Rows, structures
 from sim.compiled import entry_point
 from sim.results import Arm
 from sim.scenario import Scenario
-from sim.state import ECONOMY, MINOR_UNITS, PAYMENT, Structure
+from sim.state import ECONOMY, FLOWS, MINOR_UNITS, Structure
 from sim.tables import InputError, Problem, nearest
 
-MONEY = ("spending", "public")
-"""Paid for adoptions in the focus regions so far, millions: by everybody, and by the three public tiers."""
+_ADOPTIONS = ("own_spent", "regional_spent", "federal_spent")
+PUBLIC = (*_ADOPTIONS, "running_paid", "fees_paid")
+"""Flows of the ledger that are public money: what the three tiers pay for adoptions, running costs, fees to partners.
+Savings are not taken off."""
+MONEY = {"spending": (*_ADOPTIONS, "private_spent", "running_paid"), "public": PUBLIC}
+"""Money of the focus regions so far, millions: what adoptions and running cost, whoever pays (a fee pays back what a
+partner paid, and would count twice), and public money."""
 GRP = "grp"
 """Gross product of the focus regions in the year before the instant, billions."""
 
@@ -23,23 +28,19 @@ GRP = "grp"
 @entry_point
 def totals(
     events: np.ndarray,
-    payments: np.ndarray,
     outages: np.ndarray,
     ends: np.ndarray,
     instants: np.ndarray,
     weights: np.ndarray,
     exposed: np.ndarray,
-    focus: np.ndarray,
     since: np.ndarray,
     sums: np.ndarray,
-    paid: np.ndarray,
 ) -> None:
-    """Weighted sums of what operates, and money paid, at each instant for each row.
+    """Weighted sums of what operates, at each instant for each row.
 
-    `weights` float64[n, K, M], `exposed` bool[n, K] (incidents take it down), `focus` bool[n], `instants` int64[D],
-    `since` int64[n] room to work in.
-    Filled: `sums` float64[rows, D, M], `paid` int64[rows, D, 2] (all, public). What operated when an outage began is
-    down until the outage ends or the next one begins.
+    `weights` float64[n, K, M], `exposed` bool[n, K] (incidents take it down), `instants` int64[D], `since` int64[n]
+    room to work in. Filled: `sums` float64[rows, D, M]. What operated when an outage began is down until the outage
+    ends or the next one begins.
     """
     first_event = first_outage = 0
     for row in range(len(ends)):
@@ -53,10 +54,6 @@ def totals(
             for e in range(first_event, ends[row, 0]):
                 event = events[e]
                 i, k = event.place, event.technology
-                if event.source > 0 and event.adopted <= t and focus[i] and len(payments) > 0:
-                    public = payments[e].own + payments[e].regional + payments[e].federal
-                    paid[row, d, 0] += public + payments[e].private
-                    paid[row, d, 1] += public
                 if event.operating < 0 or event.operating > t or 0 <= event.ended <= t:
                     continue
                 if exposed[i, k] and event.operating <= since[i]:
@@ -86,7 +83,7 @@ class Measures:
         for m, name in enumerate(shares):
             weights[:, :, m] = known[name]
         exposed = np.outer(shared.places["member"] == 1, shared.technologies["exposed"] == 1)
-        return Reducer(self, scenario, shared, shares, weights, exposed, arm.focus)
+        return Reducer(self, scenario, shared, shares, weights, exposed)
 
     def reduce(self, scenario: Scenario, shared: Structure, batch: Batch) -> np.ndarray:
         """The figures of every row, float64[rows, columns]; shares of 0 to 1, index of 0 to 120."""
@@ -103,22 +100,20 @@ class Reducer:
     shares: tuple[str, ...]
     weights: np.ndarray
     exposed: np.ndarray
-    focus: np.ndarray
 
     def figures(self, batch: Batch) -> np.ndarray:
         """The figures of every row, float64[rows, columns]."""
         rows, names = len(batch.ends), self.measures.names
         instants = np.array(self.measures.instants, np.int64)
         sums = np.zeros((rows, len(instants), len(self.shares)))
-        paid = np.zeros((rows, len(instants), 2), np.int64)
-        payments = batch.payments if len(batch.payments) else np.zeros(0, PAYMENT)
-        since = np.zeros(len(self.focus), np.int64)
-        lists = (batch.events, payments, batch.outages, batch.ends, instants)
-        totals(*lists, self.weights, self.exposed, self.focus, since, sums, paid)
+        since = np.zeros(len(self.exposed), np.int64)
+        totals(batch.events, batch.outages, batch.ends, instants, self.weights, self.exposed, since, sums)
         found = dict(zip(self.shares, np.moveaxis(np.round(sums, 12) + 0.0, 2, 0), strict=True))
-        found |= {name: paid[:, :, m] / MINOR_UNITS for m, name in enumerate(MONEY)}
+        regions = [r for r, name in enumerate(self.scenario.regions.id) if name in self.scenario.focus]
+        for name in MONEY.keys() & set(names):
+            found[name] = _until(flow(batch, regions, *MONEY[name]), self.shared, instants)
         if GRP in names:
-            found[GRP] = _product(self.scenario, self.shared, batch, instants)
+            found[GRP] = _product(self.shared, batch, regions, instants)
         return np.stack([found[name] for name in names], axis=2).reshape(rows, -1)
 
 
@@ -128,11 +123,24 @@ def bare_arm(scenario: Scenario, shared: Structure) -> Arm:
     return Arm("", "", scenario, shared, Rows(none, none, none), Batch(none, none, none, none, none, none))
 
 
-def _product(scenario: Scenario, shared: Structure, batch: Batch, instants: np.ndarray) -> np.ndarray:
-    """GRP of the focus regions, float64[rows, D]."""
-    focus = [r for r, name in enumerate(scenario.regions.id) if name in scenario.focus]
+def flow(batch: Batch, regions: Sequence[int] | np.ndarray, *names: str) -> np.ndarray:
+    """Sum of flows of the ledger over regions, millions of the currency, float64[rows, Y]."""
+    columns = [FLOWS.index(name) for name in names]
+    return batch.ledgers[:, regions][..., columns].sum(axis=(1, 3)) / MINOR_UNITS
+
+
+def _until(yearly: np.ndarray, shared: Structure, instants: np.ndarray) -> np.ndarray:
+    """A yearly flow summed up to each instant, float64[rows, D]; a year under way counts by its steps that are over."""
+    year, size = shared.calendar["year"], yearly.shape[1]
+    over = np.array([np.bincount(year[:t], minlength=size) for t in instants]) / np.bincount(year, minlength=size)
+    # not a matrix product, whose order of addition may depend on the number of rows
+    return (yearly[:, None, :] * over).sum(axis=2)
+
+
+def _product(shared: Structure, batch: Batch, regions: Sequence[int], instants: np.ndarray) -> np.ndarray:
+    """GRP of regions, float64[rows, D]."""
     year = shared.calendar["year"][np.clip(instants - 1, 0, None)]
-    return batch.tables[..., ECONOMY.index("grp")][:, focus].sum(axis=1)[:, year]
+    return batch.tables[..., ECONOMY.index("grp")][:, regions].sum(axis=1)[:, year]
 
 
 def label(scenario: Scenario, instant: int) -> str:
@@ -143,20 +151,23 @@ def label(scenario: Scenario, instant: int) -> str:
 
 def measure_names(scenario: Scenario) -> list[str]:
     """Every measure that can be kept."""
-    money = MONEY if scenario.finance.cost_level > 0 else ()
     product = (GRP,) if scenario.grp_fit is not None else ()
-    return [*bare_arm(scenario, structures([scenario])[0]).measures(), *money, *product]
+    return [*bare_arm(scenario, structures([scenario])[0]).measures(), *_money(scenario), *product]
+
+
+def _money(scenario: Scenario) -> tuple[str, ...]:
+    """The measures of money, where anything costs money."""
+    return tuple(MONEY) if scenario.finance.cost_level > 0 else ()
 
 
 def default_measures(scenario: Scenario) -> Measures:
-    """Coverage, people, index, technologies with a target, and spending, at the targets' dates and the end."""
+    """Coverage, people, index, technologies with a target, and money, at the targets' dates and the end."""
     targets = scenario.targets.values()
     dates = [target.date or target.before for target in targets]
     steps = {scenario.step_of(date) for date in dates if date is not None} | {scenario.steps}
     technologies = dict.fromkeys(target.technology for target in targets)
-    money = ("spending",) if scenario.finance.cost_level > 0 else ()
     return Measures(
-        ("coverage", "people", "index", *technologies, *money),
+        ("coverage", "people", "index", *technologies, *_money(scenario)),
         tuple(sorted(step for step in steps if 0 <= step <= scenario.steps)),
     )
 
@@ -171,6 +182,13 @@ def chosen_measures(scenario: Scenario, names: Sequence[str] | None, dates: Sequ
             raise InputError(Problem("sweep", 0, "measures", message, ", ".join(known), nearest(name, known)))
     instants = default.instants if dates is None else tuple(step_at(scenario, date) for date in dates)
     return Measures(tuple(names) if names else default.names, instants)
+
+
+def unit_of(name: str, currency: str) -> tuple[float, str]:
+    """By what a measure is multiplied for people, and the unit of a difference: shares in percentage points."""
+    if name in MONEY or name == GRP:
+        return 1.0, f"{'billion' if name == GRP else 'million'} {currency}".strip()
+    return (1.0, "points of 120") if name == "index" else (100.0, "percentage points")
 
 
 def step_at(scenario: Scenario, date: str) -> int:

@@ -52,6 +52,10 @@ def _date(value: Any) -> datetime.date:
 
 
 def _list(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, Mapping):
+        numbers = [key for key in value if str(key).isdecimal()]
+        what = f"there is no element {numbers[0]}: the list is empty" if numbers else "a section is not a list"
+        raise refused(what, "a list, or elements of it by number, from 0")
     if not isinstance(value, list | tuple):
         raise refused(f"{value!r} is not a list", "a list")
     return tuple(value)
@@ -90,10 +94,14 @@ def parameter(
     basis: str = ASSUMED,
     symbol: str = "",
     alias: str | None = None,
+    times: tuple[float, float] | None = None,
 ) -> Any:
-    """A field of a section: `plausible` is where the truth may lie, on what basis; `limits` are permitted."""
+    """A field of a section: `plausible` is where the truth may lie, on what basis; `limits` are permitted.
+
+    `times`: where the truth may lie as multiples of the scenario's value, which no range fits everywhere.
+    """
     low, high = limits or (None, None)
-    extra: dict[str, Any] = {"unit": unit, "basis": basis, "symbol": symbol}
+    extra: dict[str, Any] = {"unit": unit, "basis": basis, "symbol": symbol, "times": list(times) if times else None}
     extra["plausible"] = list(plausible) if plausible else None
     return Field(default, ge=low, le=high, alias=alias, description=meaning, json_schema_extra=extra)
 
@@ -127,7 +135,7 @@ class Diffusion(Section):
     """Adoption: who wants what."""
 
     external: float = parameter(0.005, "spontaneous adoption", "1/year", (0.001, 0.03), RATE, basis=BASS, symbol="p")
-    leader_factor: float = parameter(3.0, "its multiple for leaders", "1", (1, 10), FACTOR)
+    leader_factor: float = parameter(3.0, "multiple of spontaneous adoption for leaders", "1", (1, 10), FACTOR)
     peers: float = parameter(
         0.38, "influence of peers in the region", "1/year", (0.05, 1), RATE, basis=BASS, symbol="q_n"
     )
@@ -202,7 +210,7 @@ class Mandate(Section):
     until: Day | None = Field(None, description="first day on which it binds no more; empty: for good")
     rate: float = parameter(
         ...,
-        "compliance",
+        "compliance with the mandate",
         "1/year",
         (1, 6),
         RATE,
@@ -239,11 +247,12 @@ class Finance(Section):
     private_fee: float = parameter(0.12, "yearly fee on the private part", "1/year", (0, 0.7), FACTOR)
     cost_level: float = parameter(
         0.0,
-        "cost of a relative cost of 1 at the reference population; 0: money is slack",
+        "level of costs: a relative cost of 1 at the reference population; 0: money is slack",
         "millions",
         None,
         MONEY,
-        basis="one year of the reference place's own budget; plausible from 0.5 to 4 times that",
+        basis="one year of the reference place's own budget",
+        times=(0.5, 4),
     )
     cost_elasticity: float = parameter(
         0.8,
@@ -494,7 +503,7 @@ POLICY_TABLES = ("portfolios", "specialization", "links")
 
 
 class Parameter(NamedTuple):
-    """A row of the table of parameters; `low` and `high` are plausible, not permitted."""
+    """A row of the table of parameters; `low` and `high` are plausible, not permitted; `times`: see `parameter`."""
 
     key: str
     meaning: str
@@ -504,6 +513,13 @@ class Parameter(NamedTuple):
     high: float | None
     basis: str
     symbol: str
+    times: tuple[float, float] | None
+
+    def range_at(self, value: Any) -> tuple[float, float] | None:
+        """The plausible range where the scenario has `value`; None where there is none."""
+        if self.low is not None and self.high is not None:
+            return self.low, self.high
+        return (self.times[0] * value, self.times[1] * value) if self.times and value else None
 
 
 def parameter_table() -> list[Parameter]:
@@ -522,7 +538,8 @@ def _row(key: str, field: FieldInfo) -> Parameter:
     extra: Any = field.json_schema_extra
     low, high = extra["plausible"] or (None, None)
     default = None if field.is_required() else field.default
-    return Parameter(key, field.description or "", extra["unit"], default, low, high, extra["basis"], extra["symbol"])
+    words = field.description or "", extra["unit"]
+    return Parameter(key, *words, default, low, high, extra["basis"], extra["symbol"], extra["times"])
 
 
 def json_schema() -> dict[str, Any]:

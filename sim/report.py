@@ -16,6 +16,7 @@ from sim.drawing import figure, grouped, signed, svg
 from sim.findings import month
 from sim.parameters import ASSUMED, parameter_table
 from sim.plots import PLACES_SHOWN, ROWS_SHOWN, SOURCE_WORDS, Plot, applicable
+from sim.state import FLOWS
 from sim.uncertainty import Split, varying
 
 if TYPE_CHECKING:
@@ -297,7 +298,7 @@ def _money(results: Results) -> list[str]:
     words = f"Public money paid until the end is on average {figure(float(paid.mean()))} million {scenario.currency}"
     if points.mean() > 0:
         words += f": {figure(float(paid.mean() / points.mean()))} million for each percentage point of coverage gained"
-    waiting = arm.batch.ledgers[:, findings.focus_regions(arm), -1, findings.FLOWS.index("unpaid")].sum(axis=1).mean()
+    waiting = arm.batch.ledgers[:, findings.focus_regions(arm), -1, FLOWS.index("unpaid")].sum(axis=1).mean()
     waiting = round(float(waiting), 1)
     waits = f" At the end, on average {figure(waiting)} adoptions wait for money." if waiting > 0 else ""
     return [f"{words}.{waits}"]
@@ -479,7 +480,7 @@ def grounds(results: Results) -> list[Ground]:
                     f"{figure(low)} to {figure(high)} (90 % of draws)",
                     f"drawn by the fit to the targets; before it: {row.basis}",
                 )
-            plausible = "" if row.low is None else f"{_number(row.low)} to {_number(row.high or 0.0)}"
+            plausible = " to ".join(map(_number, row.range_at(value) or ()))
             found.append(Ground(key, row.meaning, told, row.unit, plausible, basis, ASSUMED in basis))
     return found
 

@@ -537,6 +537,8 @@ _FAULTS = {
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a section"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import numpy as np
 from sim.batch import Batch, Simulation, execute, rows_of
 from sim.compare import Difference, difference
 from sim.designs import Factor, factors_of
-from sim.outcomes import Measures, Reducer, label, measure_names, step_at
+from sim.outcomes import GRP, MONEY, Measures, Reducer, label, measure_names, step_at
 from sim.results import BASELINE
 from sim.scenario import Scenario
 from sim.state import Structure, structure
@@ -28,6 +29,7 @@ COARSE, FINE = 13, 15
 REPLICATES_TARGET, REPLICATES_LEADERS, REPLICATES_WORTH = 400, 48, 100
 RESAMPLES = 500
 CONFIDENCE = 0.95
+SECONDS_BETWEEN_LINES = 10.0
 _SLACK = 1e-9
 
 Progress = Callable[[str], None]
@@ -56,9 +58,11 @@ class Target:
 
 
 def parse_target(scenario: Scenario, text: str) -> Target:
-    """The condition that `MEASURE >= NUMBER [at DATE]` or `<=` tells; the end unless dated. Raises InputError."""
+    """The condition that `MEASURE >= NUMBER[%] [at DATE]` or `<=` tells; the end unless dated. Raises InputError."""
     found = re.fullmatch(r"\s*(\S+)\s*(>=|<=)\s*([\d.eE+-]+)\s*(%?)\s*(?:at\s+(\S+))?\s*", text)
-    form = "such as 'programme >= 1 at 2024-01'"
+    form = (
+        "MEASURE >= NUMBER at DATE, or <= (a share: 0 to 1 or in %; no date: the end), as 'programme >= 1 at 2024-01'"
+    )
     if not found:
         raise _refused("--target", f"{text!r} is not a target", form)
     name, relation, number, percent, date = found.groups()
@@ -92,12 +96,14 @@ class Answer:
 
     Where the scenario itself reaches it: where it ceases to be. `values` by lever, with `low` and `high` (95 % over
     resampled replicates; None: beyond the range); `probability` there with its Wilson interval. Where nothing is
-    `found` on the path, the values are those of the highest probability (lowest, where the scenario reaches it).
+    `found` on the path, the values are those of the highest probability (lowest, where the scenario reaches it);
+    `nearest` is what the measure then keeps to with the wanted probability.
     """
 
     levers: tuple[str, ...]
     found: bool
     values: dict[str, float]
+    nearest: float | None
     low: dict[str, float | None]
     high: dict[str, float | None]
     probability: float
@@ -143,8 +149,8 @@ class _Trials:
         return self.world.compute(task, self.threads)[:, 0].reshape(sets, times)
 
     def along(self, path: Path, way: np.ndarray) -> np.ndarray:
-        """Whether each replicate reaches the target, bool[ways, replicates]."""
-        return self.target.reached(self.figures(path.values(way)))
+        """The measure along a path, float64[ways, replicates]."""
+        return self.figures(path.values(way))
 
 
 def _until(scenario: Scenario, step: int) -> Scenario:
@@ -181,13 +187,15 @@ def seek_target(
     factors = factors_of(scenario, levers)
     base = {factor.name: _start(scenario, factor) for factor in factors}
     used = scenario.seed if seed is None else int(seed)
+    if progress:
+        progress(f"{aim.text}: {replicates} replicates a trial; the scenario as it is ...")
     trials = _Trials(scenario, aim, replicates, used, threads)
     now = float(aim.reached(trials.figures({})).mean())
     whole = frozenset(factor.name for factor in factors if factor.whole)
     answers = []
     for ends in _ways(trials, factors, base, now >= probability):
         if progress:
-            progress(", ".join(f"{key} from {a:g} to {b:g}" for key, (a, b) in ends.items()))
+            progress(", ".join(f"{key} from {a:g} to {b:g}" for key, (a, b) in ends.items()) + " ...")
         answers.append(_along(trials, Path(ends, whole), probability, now >= probability, used))
     spans = {factor.name: factor.high - factor.low for factor in factors}
     answers.sort(key=lambda answer: (not answer.found, _size(answer, base, spans)))
@@ -228,27 +236,32 @@ def _ways(
 def _along(trials: _Trials, path: Path, probability: float, already: bool, seed: int) -> Answer:
     """The crossing nearest to the scenario on a path, from a grid and a finer one around it."""
     way = np.linspace(0.0, 1.0, COARSE)
-    hits = trials.along(path, way)
+    figures = trials.along(path, way)
+    hits = trials.target.reached(figures)
     at = _crossing(way, hits.mean(axis=1), probability, already)
     if at is not None:
         left = max(int(np.searchsorted(way, at)) - 1, 0)
         more = np.linspace(way[max(left - 1, 0)], way[min(left + 2, COARSE - 1)], FINE + 2)[1:-1]
         more = np.setdiff1d(more, way)
-        way, hits = np.r_[way, more], np.concatenate([hits, trials.along(path, more)])
+        way, hits = np.r_[way, more], np.concatenate([hits, trials.target.reached(trials.along(path, more))])
         order = np.argsort(way)
         way, hits = way[order], hits[order]
         at = _crossing(way, hits.mean(axis=1), probability, already)
     if at is not None and path.whole:
         at = _whole_step(way, hits.mean(axis=1), probability, already)
-    chance = hits.mean(axis=1)
-    best = int(np.argmin(chance) if already else np.argmax(chance))
-    place = way[best] if at is None else at
+    chance, place, nearest = hits.mean(axis=1), at, None
+    if place is None:
+        upward = trials.target.relation == ">="
+        kept = np.quantile(figures, 1.0 - probability if upward else probability, axis=1)
+        order = np.lexsort((kept if upward else -kept, chance))
+        best = int(order[0] if already else order[-1])
+        place, nearest = way[best], float(kept[best])
     low, high = _interval(way, hits, probability, already, seed) if at is not None else (None, None)
     reached = float(np.interp(place, way, chance))
     bounds = wilson(reached, hits.shape[1])
     told = {key: values[0] for key, values in path.values(np.array([place])).items()}
     edges = [_edge(path, part) for part in (low, high)]
-    return Answer(tuple(path.ends), at is not None, told, edges[0], edges[1], reached, *bounds, (way, chance))
+    return Answer(tuple(path.ends), at is not None, told, nearest, edges[0], edges[1], reached, *bounds, (way, chance))
 
 
 def _whole_step(way: np.ndarray, chance: np.ndarray, probability: float, already: bool) -> float:
@@ -461,6 +474,9 @@ def _greedy(
     """Lazy greedy: a place's gain is worked out anew only while it could still be the largest; ties go to the table."""
     chosen: list[int] = []
     so_far = equipping.figures([], replicates).mean()
+    said = time.monotonic()
+    if progress:
+        progress(f"{n} of {len(candidates)} places are chosen; {len(replicates)} replicates a trial ...")
     queue = [(-np.inf, place, -1) for place in candidates]
     heapq.heapify(queue)
     while len(chosen) < n:
@@ -472,6 +488,9 @@ def _greedy(
             if progress:
                 progress(f"{len(chosen)} of {n}: {equipping.scenario.places.name[place]}")
             continue
+        if progress and time.monotonic() - said > SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            progress(f"{len(equipping.known)} trials done, {len(chosen)} of {n} chosen")
         gain = float(equipping.figures([*chosen, place], replicates).mean() - so_far)
         heapq.heapreplace(queue, (-gain, place, len(chosen)))
     return chosen
@@ -560,7 +579,7 @@ def elsewhere(scenario: Scenario, shared: Structure, place: int, measure: str, s
     """A share measure over all focus municipalities but one (a row of the table). Raises InputError for others."""
     reducer = Measures((measure,), (step,)).reducer(scenario, shared)
     if not reducer.shares:
-        allowed = ", ".join(name for name in measure_names(scenario) if name not in ("spending", "public", "grp"))
+        allowed = ", ".join(name for name in measure_names(scenario) if name not in (*MONEY, GRP))
         raise _refused("measure", f"{measure!r} is no share", allowed, nearest(measure, allowed.split(", ")))
     weights = reducer.weights.copy()
     total = weights.sum()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +12,12 @@ import matplotlib as mpl
 import numpy as np
 from jinja2 import Environment
 
-from sim.drawing import BLUE, CYCLE, GREY, INK, SMALL, STYLE, VERMILION, figure, panels, svg, tidy
+from sim.designs import FIT
+from sim.drawing import BLUE, CYCLE, GREY, INK, SMALL, STYLE, VERMILION, figure, panels, shortened, svg, tidy, wrapped
 from sim.folder import write_text
-from sim.parameters import parameter_table
+from sim.outcomes import MONEY
+from sim.parameters import Parameter, parameter_table
+from sim.results import BASELINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,23 +26,41 @@ if TYPE_CHECKING:
     from sim.sweeps import Sweep
 
 TEMPLATE = Path(__file__).with_name("sweep_page.html")
-LEFT = 1.9
+LEFT = 3.1
 SHOWN = 20
 
 
 def _height(rows: int) -> float:
-    return 0.75 + 0.3 * max(rows, 2)
+    return 0.75 + 0.42 * max(rows, 2)
+
+
+def meaning(name: str) -> str:
+    """What a factor means; nothing where the table of parameters does not know it."""
+    row = _row(name)
+    return row.meaning.partition(";")[0] if row else "joint draws of the fit" if name == FIT else ""
+
+
+def _row(name: str) -> Parameter | None:
+    """The row of a factor in the table of parameters; all mandates have one."""
+    key = re.sub(r"^mandates\.\d+", "mandates.0", name)
+    return next((row for row in parameter_table() if row.key == key), None)
+
+
+def _labels(names: Iterable[str]) -> list[str]:
+    """What factors mean, as far as there is room beside a picture, above their keys."""
+    size = float(mpl.rcParams["font.size"])
+    return [f"{shortened(meaning(name), LEFT - 0.15, size)}\n{name}".strip() for name in names]
 
 
 def sobol_figure(found: Sweep, measure: str | None = None) -> Figure:
     """First and total indices of each factor with 95 % intervals, most important last in reading order upwards."""
     table = found.sobol(measure).sort_values("total").tail(SHOWN)
-    picture, axes = panels(7.6, _height(len(table)), margins=(LEFT, 0.2, 0.3, 0.4))
+    picture, axes = panels(8.8, _height(len(table)), margins=(LEFT, 0.2, 0.3, 0.4))
     panel, rows = axes[0, 0], np.arange(len(table))
     for shift, name, colour in ((-0.14, "first", BLUE), (0.14, "total", VERMILION)):
         low, high = table[name] - table[f"{name}_low"], table[f"{name}_high"] - table[name]
         panel.errorbar(table[name], rows + shift, xerr=[low, high], fmt="o", ms=4, lw=1.2, color=colour, label=name)
-    panel.set_yticks(rows, table["factor"])
+    panel.set_yticks(rows, _labels(table["factor"]))
     panel.set_title(f"Share of the variance of {found.column(measure)}: alone (blue), with interactions (orange)")
     panel.set_xlim(left=min(0.0, float(table["first_low"].min()) - 0.02))
     panel.axvline(0.0, color=GREY, linewidth=0.6)
@@ -47,13 +71,13 @@ def sobol_figure(found: Sweep, measure: str | None = None) -> Figure:
 def tornado_figure(found: Sweep, measure: str | None = None) -> Figure:
     """Mean figure at the low end (blue) and the high end (orange) of each factor's range."""
     table = found.tornado(measure).head(SHOWN)[::-1]
-    picture, axes = panels(7.6, _height(len(table)), margins=(LEFT, 0.2, 0.3, 0.4))
+    picture, axes = panels(8.8, _height(len(table)), margins=(LEFT, 0.2, 0.3, 0.4))
     panel, rows = axes[0, 0], np.arange(len(table))
     middle = float(np.nanmean(found.means(measure)))
     panel.barh(rows, table["low"] - middle, left=middle, height=0.6, color=BLUE)
     panel.barh(rows, table["high"] - middle, left=middle, height=0.6, color=VERMILION)
     panel.axvline(middle, color=INK, linewidth=0.8)
-    panel.set_yticks(rows, table["factor"])
+    panel.set_yticks(rows, _labels(table["factor"]))
     panel.set_title(f"{found.column(measure)}: mean at the lowest fifth (blue) and the highest fifth (orange)")
     tidy(panel, "x")
     return picture
@@ -64,7 +88,7 @@ def interaction_figure(found: Sweep, measure: str | None = None) -> Figure:
     names = found.factors
     table = found.interactions(measure)
     grid = np.full((len(names), len(names)), np.nan)
-    size = 0.42 * len(names) + 0.3
+    size = 0.45 * len(names) + 0.3
     picture, axes = panels(LEFT + size + 2.0, 1.4 + size, margins=(LEFT, 2.0, 0.3, 1.1))
     panel = axes[0, 0]
     for row in table.to_dict("records"):
@@ -73,7 +97,7 @@ def interaction_figure(found: Sweep, measure: str | None = None) -> Figure:
         colour = INK if row["low"] > 0 else GREY
         panel.text(a, b, figure(row["second"], 1), ha="center", va="center", fontsize=SMALL, color=colour)
     panel.imshow(grid, cmap="Oranges", vmin=0.0, vmax=max(0.2, float(np.nanmax(grid, initial=0.0))), aspect="auto")
-    panel.set_yticks(np.arange(len(names)), names)
+    panel.set_yticks(np.arange(len(names)), _labels(names))
     panel.set_xticks(np.arange(len(names)), names, rotation=30, ha="right")
     panel.spines[["left", "bottom"]].set_visible(False)
     panel.set_title(f"Interactions: {found.column(measure)}")
@@ -85,7 +109,7 @@ def scatter_figure(found: Sweep, measure: str | None = None) -> Figure:
     table = found.tornado(measure).head(6)
     columns = min(3, len(table))
     rows = -(-len(table) // columns)
-    picture, axes = panels(9.0, 0.4 + 2.1 * rows, rows, columns, (0.6, 0.1, 0.3, 0.35), (0.3, 0.55), sharey=True)
+    picture, axes = panels(9.0, 0.4 + 2.2 * rows, rows, columns, (0.6, 0.1, 0.4, 0.35), (0.3, 0.65), sharey=True)
     values = found.means(measure)
     for panel, name in zip(axes.flat, table["factor"], strict=False):
         at = found.factors.index(name)
@@ -94,7 +118,8 @@ def scatter_figure(found: Sweep, measure: str | None = None) -> Figure:
         ends = [str(x) if isinstance(x, str) else figure(float(x)) for x in factor.values(np.array([0.0, 1.0]))
                 if not isinstance(x, tuple)]  # fmt: skip
         panel.set_xticks([0, 1] if len(ends) == 2 else [], ends if len(ends) == 2 else [])
-        panel.set_title(name)
+        words = meaning(name)
+        panel.set_title(wrapped(f"{words[:1].upper()}{words[1:]}" or name, 2.7, SMALL), fontsize=SMALL)
         tidy(panel)
     for panel in list(axes.flat)[len(table) :]:
         panel.set_visible(False)
@@ -103,18 +128,18 @@ def scatter_figure(found: Sweep, measure: str | None = None) -> Figure:
 
 def regret_figure(found: Sweep, measure: str | None = None) -> Figure:
     """How large the regret of each policy is, and in what share of the worlds: the further left, the more robust."""
-    picture, axes = panels(7.6, 3.4, margins=(0.6, 2.2, 0.3, 0.45))
+    picture, axes = panels(8.4, 3.4, margins=(0.6, 3.0, 0.3, 0.45))
     panel = axes[0, 0]
     table = found.regret(measure)
     figures = np.column_stack([found.means(measure, policy) for policy in table["policy"]])
     figures = figures[~np.isnan(figures).any(axis=1)]
-    sign = -1.0 if found.column(measure).split()[0] in ("spending", "public") else 1.0
+    sign = -1.0 if found.column(measure).split()[0] in MONEY else 1.0
     losses = (sign * figures).max(axis=1, keepdims=True) - sign * figures
     share = (np.arange(len(losses)) + 1) / len(losses)
     for j, policy in enumerate(table["policy"]):
         colour = CYCLE[j % len(CYCLE)]
-        line = "-" if j < len(CYCLE) else "--"
-        panel.step(np.sort(losses[:, j]), share, where="post", color=colour, linestyle=line, label=policy)
+        line, label = "-" if j < len(CYCLE) else "--", shortened(_title(found, policy), 2.3)
+        panel.step(np.sort(losses[:, j]), share, where="post", color=colour, linestyle=line, label=label)
     panel.set(xlabel=f"Regret: {found.column(measure)}, short of the best policy", ylabel="Share of worlds")
     panel.set_ylim(0, 1.02)
     panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=SMALL)
@@ -128,7 +153,7 @@ def figures_of(found: Sweep, measure: str | None = None) -> dict[str, Figure]:
         pictures = {"tornado": tornado_figure(found, measure), "scatter": scatter_figure(found, measure)}
         if found.study.design.kind == "sobol" and not np.isnan(found.means(measure)).any():
             pictures["sobol"] = sobol_figure(found, measure)
-            if len(found.factors) > 1:
+            if len(found.factors) > 2:
                 pictures["interactions"] = interaction_figure(found, measure)
         if len(found.study.arms) > 1:
             pictures["regret"] = regret_figure(found, measure)
@@ -148,6 +173,8 @@ def write_sweep_report(found: Sweep, path: Path, pictures_folder: Path | None = 
                 picture.savefig(pictures_folder / f"{name}.png", dpi=150, metadata={"Software": None})
     environment = Environment(autoescape=True, trim_blocks=True)
     environment.filters["figure"] = lambda value: figure(float(value))
+    environment.filters["meaning"] = meaning
+    environment.filters["policy"] = functools.partial(_title, found)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         pictures={name: svg(picture, name) for name, picture in pictures.items()}, **_told(found)
     )
@@ -155,12 +182,18 @@ def write_sweep_report(found: Sweep, path: Path, pictures_folder: Path | None = 
     return path
 
 
+def _title(found: Sweep, policy: str) -> str:
+    """A policy arm's title."""
+    if policy == BASELINE:
+        return "Baseline"
+    return found.study.scenario.policies[policy].title or policy
+
+
 def _told(found: Sweep) -> dict[str, object]:
     """What the page says."""
     study = found.study
-    known = {row.key: row for row in parameter_table()}
     factors = [
-        {"keys": ", ".join(factor.keys), "range": _range(factor.plain()), "known": known.get(factor.name)}
+        {"keys": ", ".join(factor.keys), "range": _range(factor.plain()), "known": _row(factor.name)}
         for factor in study.factors
     ]
     tables: dict[str, pd.DataFrame] = {"tornado": found.tornado()}
@@ -169,11 +202,11 @@ def _told(found: Sweep) -> dict[str, object]:
     return {
         "title": study.scenario.title,
         "study": study,
-        "column": found.column(),
+        "column": found.column().replace(" ", " at "),
         "points": len(study.design),
         "factors": factors,
         "luck": found.luck(),
-        "leading": list(tables["tornado"]["factor"][:3]),
+        "leading": [f"{meaning(name)} ({name})" if meaning(name) else name for name in tables["tornado"]["factor"][:3]],
         "failed": len(found.faults),
         **{name: table.to_dict("records") for name, table in tables.items()},
     }

@@ -20,7 +20,7 @@ import numpy as np
 from sim import __version__, sensitivity
 from sim.designs import design_of, factors_of
 from sim.folder import PARTIAL, check, seal, write_csv, write_text
-from sim.outcomes import chosen_measures
+from sim.outcomes import MONEY, chosen_measures
 from sim.results import BASELINE, arm_names
 from sim.scenario import Scenario, load
 from sim.studies import Study, Task, attempt, attempt_remotely, fault, study_from
@@ -475,6 +475,8 @@ def _provenance(study: Study) -> dict[str, Any]:
         "title": study.scenario.title,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seed": study.seed,
+        "policies": list(study.arms),
+        "replicates": study.replicates,
         "runs": len(study),
         "inputs": study.scenario.inputs,
         "versions": {"uptake": __version__, **{name: importlib.metadata.version(name) for name in _LIBRARIES}},
@@ -649,7 +651,7 @@ class Sweep:
     def regret(self, measure: str | None = None, more_is_better: bool | None = None) -> pd.DataFrame:
         """Policies across sampled worlds, the robust choice first (less spent is better), by `sensitivity.regret`."""
         name = self.column(measure)
-        better = name.split()[0] not in ("spending", "public") if more_is_better is None else more_is_better
+        better = name.split()[0] not in MONEY if more_is_better is None else more_is_better
         figures = {policy: self.means(name, policy) for policy in self.study.arms}
         return sensitivity.regret(figures, better, self.study.seed)
 

@@ -39,14 +39,14 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        where = [place, _clipped(self.key)] if self.key else [place]
+        where = [place, clipped(self.key)] if self.key else [place]
         ending = [f"allowed: {self.allowed}"] if self.allowed else []
         ending += [f"nearest: {self.nearest}"] if self.nearest else []
-        text = ": ".join(where) + ": " + "; ".join([_clipped(self.message), *ending])
+        text = ": ".join(where) + ": " + "; ".join([clipped(self.message), *ending])
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _clipped(text: str) -> str:
+def clipped(text: str) -> str:
     """A text that quotes what was written, without the middle of what is endless."""
     return text if len(text) <= 400 else f"{text[:200]} ... {text[-150:]}"
 
@@ -86,7 +86,7 @@ class Column:
         if self.kind == "flag":
             return "1 or 0"
         words = between("a whole number" if self.kind == "integer" else "a number", self.low, self.high)
-        return words + (" or nothing" if self.empty else "")
+        return words + (", or an empty cell" if self.empty else "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -332,6 +332,15 @@ def test_odd_events_are_refused_in_a_line(folder, rows, words):
     assert words in str(error.value)
 
 
+def test_a_place_missing_from_the_table_is_said_once(folder):
+    rows = [("s0", "x", 2000), ("s9", "x", 2001), ("s9", "y", 2002), ("s9", "z", 2003), ("s8", "x", 2002)]
+    with pytest.raises(InputError) as error:
+        read(table(folder / "ev.csv", HEAD, rows), table(folder / "pl.csv", ("place", "lat", "lon"), [("s0", 1, 1)]))
+    first, second = str(error.value).splitlines()
+    assert ":3: place: 's9' is not in the table of places (3 rows)" in first
+    assert ":6: place: 's8' is not in the table of places" in second and "rows" not in second
+
+
 @pytest.mark.parametrize(
     ("head", "rows", "words"),
     [
@@ -409,6 +418,8 @@ def test_one_technology_has_no_bootstrap_and_says_so(folder):
     assert fit.held_out["by_technology"] is None and fit.held_out["by_place"] is not None
     assert all(row.bootstrap_se is None for row in fit.estimates)
     assert any("no bootstrap by technology" in note for note in adoption.notes(fit))
+    assert "bootstrap" not in adoption.in_words(fit).partition("\n\n")[0]
+    assert "bootstrap error" not in page(fit)
 
 
 def test_edge_list_with_months(folder):

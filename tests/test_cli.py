@@ -1,13 +1,18 @@
 """The command line: what it prints, where, and with which exit code."""
 
+import csv
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import sim
 from sim import cli
+
+ROOT = Path(__file__).parent.parent
 
 
 def uptake(*arguments, **options):
@@ -28,6 +33,31 @@ def test_check_notes_dates_that_have_no_effect():
     assert done.returncode == 0
     assert "note: mandates.0.from: 2023-01-01 is after the end, 2022-12-01; it has no effect" in done.stdout
     assert "note" not in uptake("check", "perm-krai").stdout
+
+
+def test_check_and_run_note_places_that_lie_where_they_hardly_can(tmp_path):
+    table = (ROOT / "scenarios" / "tables" / "kazakhstan_places.csv").read_text(encoding="utf-8")
+    for folder in ("tables", "fits", "outlines"):
+        shutil.copytree(ROOT / "scenarios" / folder, tmp_path / folder)
+    shutil.copy(ROOT / "scenarios" / "kazakhstan.toml", tmp_path)
+    header, *rows = csv.reader(table.splitlines())
+    lat, lon, region, name = (header.index(key) for key in ("lat", "lon", "region", "name"))
+    for row in rows:
+        if row[region] == "KZ-11":  # all of Akmola: nothing in the region itself tells
+            row[lat], row[lon] = row[lon], row[lat]
+    one = next(row for row in rows if row[region] == "KZ-63")
+    one[lat], one[lon] = one[lon], one[lat]
+    with (tmp_path / "tables" / "kazakhstan_places.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    done = uptake("check", str(tmp_path / "kazakhstan.toml"))
+    notes = [line for line in done.stdout.splitlines() if "note: " in line]
+    assert done.returncode == 0 and len(notes) == 2, done.stdout + done.stderr
+    assert f"kazakhstan_places.csv: note: {one[name]} (" in notes[0] and "from the middle of its region" in notes[0]
+    assert "all of Akmola (" in notes[1] and "from every other region" in notes[1]
+    assert all("with latitude and longitude swapped it would be" in note for note in notes)
+    few = ("--replicates", "2", "--policy", "none", "-o", str(tmp_path / "out"))
+    run = uptake("run", str(tmp_path / "kazakhstan.toml"), *few)
+    assert [line for line in run.stderr.splitlines() if "note: " in line] == notes
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ MONEY = {"cost_level": 3.0, "own_share": 3e-4, "regional_pool": 0.3}
 
 
 def made(seed: int = 1, replicates: int = 20, policy: Any = "none", **changes: Any) -> Results:
-    settings = {"finance": MONEY, "policies": {"apart": {"diffusion.peers": 0.0}}, **changes}
+    settings = {"finance": MONEY, "policies": {"apart": {"title": "Alone", "diffusion.peers": 0.0}}, **changes}
     return run(random_world(5, **settings), replicates, seed, policy, threads=1)
 
 
@@ -81,7 +81,7 @@ def test_a_run_compared_with_itself_is_no_different() -> None:
 
 
 def flat(name: str, points: np.ndarray, millions: np.ndarray, seed: int = 1) -> Entry:
-    return Entry(name, name, "baseline", seed, np.column_stack([points, millions]))
+    return Entry(name, name, name, "baseline", seed, np.column_stack([points, millions]))
 
 
 def test_cost_of_a_point_by_hand() -> None:
@@ -91,7 +91,7 @@ def test_cost_of_a_point_by_hand() -> None:
     base = flat("base", luck, 100 + 10 * luck)
     dear = flat("dear", luck + more, 100 + 10 * luck + 500 * more)
     same = flat("same", luck + rng.normal(0, 0.01, 200), 100 + 10 * luck + rng.normal(0, 9, 200))
-    found = Comparison(base, (dear, same), (("coverage", "2027-01"), ("spending", "2027-01")), "")
+    found = Comparison(base, (dear, same), (("coverage", "2027-01"), ("public", "2027-01")), "")
     costs = found.cost_effectiveness().set_index("name")
     assert costs.loc["dear", "per_point"] == pytest.approx(5.0)
     assert costs.loc["dear", "low"] <= 5.0 + 1e-9
@@ -137,6 +137,13 @@ def test_the_command(tmp_path: Path) -> None:
     told = subprocess.run([*words, "-o", "out"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert told.returncode == 0, told.stderr
     assert "not paired" in told.stdout
+    found = compare_folders([tmp_path / "a", tmp_path / "b"])
+    row = found.table().set_index(["name", "measure", "date"]).loc[("a: apart", "coverage", "2027-01")]
+    lines = told.stdout.splitlines()
+    assert f"coverage, percentage points (there {100 * row['baseline']:.4g} %)" in lines
+    low, high = 100 * row["low"], 100 * row["high"]
+    assert f"{100 * row['difference']:+12.2f}  ({low:+.2f} to {high:+.2f})  a: Alone" in lines
+    assert lines[0].startswith("Differences from a: Baseline, 2027-01")
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {
         "comparison.csv",
         "comparison.svg",

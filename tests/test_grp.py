@@ -329,6 +329,13 @@ def test_an_exact_fit_has_no_tests_and_plain_json(tmp_path):
     assert any("The fit is exact" in note for note in found["notes"])
 
 
+def test_few_regions_are_said_to_say_little(tmp_path):
+    found = run(write_table(tmp_path / "t.csv", GOOD), "--draws", 100).stdout
+    assert found.startswith(f"{len(GOOD)} regions are too few: ")
+    assert "decide" not in found and "form is" not in found and "Tests" not in found
+    assert "must not be applied" in found or "identity" in found
+
+
 def test_words_for_a_terminal():
     result = run(KAZAKHSTAN, "--draws", 100)
     assert "-2546.87327" in result.stdout
@@ -393,7 +400,7 @@ REFUSED = {
         GOOD,
         ("--columns", "grp_bln,industri_bln,urban_population"),
         "industri_bln",
-        "missing",
+        "missing; allowed: such a column, or --columns with the table's own names",
     ),
 }
 

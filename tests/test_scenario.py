@@ -67,6 +67,27 @@ def test_an_invalid_scenario_is_refused_at_its_fault(name: str, folder: Path) ->
     assert len(problems) == len(expected), problems
 
 
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("title = Perm Krai", 'quotes around a text: "..."'),
+        ("title = «Пермь»", 'straight quotes around a text: "..."'),
+        ("step = 0,5  # half", "a point before decimals, as in 0.5"),
+        ("step = .5", "a digit on both sides of the point, as in 0.5"),
+        ("diffusion.divide = 20 %", "a share from 0 to 1, as in 0.5"),
+        ("end = 01.04.2020", 'a date in quotes, with its month: "2018-04"'),
+        ("title: Perm", "key = value, with ="),
+        ("title 'Perm'", "TOML, see toml.io"),
+    ],
+)
+def test_what_is_likely_wrong_with_a_line_is_said(line: str, remedy: str, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(f"# a scenario\n{line}\nseed = 1\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load(tmp_path / "s.toml")
+    assert "s.toml:2: is not TOML: " in str(caught.value)
+    assert str(caught.value).endswith(f", in {line!r}; allowed: {remedy}")
+
+
 def test_the_corpus_is_large_enough() -> None:
     assert len(INVALID) >= 321
 

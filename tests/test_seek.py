@@ -63,6 +63,7 @@ def test_what_no_value_reaches_says_how_near_it_comes() -> None:
     (best,) = found.answers
     assert not best.found
     assert best.values == {"mandates.0.rate": 1.0}
+    assert best.nearest == 0.7  # of ten that adopt with 0.86, nine or more in ten runs have seven
     assert best.probability_low <= chance_at(1.0) <= best.probability_high
 
 
@@ -230,7 +231,16 @@ def test_the_command(tmp_path: Path) -> None:
     assert "It is reached with probability 0.9 at mandates.0.rate" in told.stdout
     answer = json.loads(command(*asked, "--json").stdout)["answers"][0]
     assert answer["values"]["mandates.0.rate"] == pytest.approx(rate_for(0.9), abs=0.6)
+    assert "the scenario as it is ..." in told.stderr
     both = command("--target", "k0 >= 1", "--leaders", "2")
-    assert both.returncode == 2
+    assert (both.returncode, "they are two questions" in both.stderr) == (2, True)
+    out = command("--target", "k0 >= 100 % at 2022-01", "mandates.0.rate=0:1", "--replicates", "100").stdout
+    assert "Out of reach: nothing within these ranges brings a probability of 0.9." in out
+    assert "Nearest at mandates.0.rate 1 (scenario: 0.5): probability" in out
+    assert "with 0.9, k0 is 70 % or more there." in out
+    there = command("--target", "k0 >= 0 at 2022-01", "mandates.0.rate=0:1", "--replicates", "20").stdout
+    assert "So nothing need be done for a probability of 0.9" in there
+    wrong = command("--target", "k0 = 1", "mandates.0.rate=0:6")
+    assert "'k0 = 1' is not a target; allowed: MEASURE >= NUMBER at DATE, or <=" in wrong.stderr
     wrong = command("--target", "k1 >= 1", "mandates.0.rate=0:6")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)

@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from build import build
 from worlds import random_world
 
 import sim
-from sim import sensitivity, sweeps
+from sim import findings, sensitivity, sweeps
 from sim.batch import execute, rows_of, structures
 from sim.designs import Factor, design_of, factors_of, is_whole, parse_factor, plausible
-from sim.outcomes import Measures, chosen_measures, default_measures, measure_names
+from sim.outcomes import PUBLIC, Measures, chosen_measures, default_measures, measure_names
 from sim.results import Arm, run
 from sim.scenario import Scenario
 from sim.studies import Study, attempt, study_from, world_from
@@ -60,7 +61,7 @@ def test_figures_agree_with_the_results_of_a_run(seed: int) -> None:
     scenario = random_world(seed)
     found = run(scenario, 6, seed=2, policy="none", threads=1)
     arm = found.baseline
-    measures = chosen_measures(scenario, measure_names(scenario), ["2020-01", "2022-09", "2027-01"])
+    measures = chosen_measures(scenario, measure_names(scenario), ["2021-01", "2022-09", "2027-01"])
     figures = measures.reduce(scenario, arm.shared, arm.batch).reshape(6, 3, -1)
     for j, name in enumerate(measures.names):
         if name in arm.measures():
@@ -68,11 +69,18 @@ def test_figures_agree_with_the_results_of_a_run(seed: int) -> None:
             np.testing.assert_allclose(figures[:, :, j], expected, atol=1e-9, err_msg=name)
     yearly = found.regions[found.regions["region"].isin(scenario.focus)].groupby("replicate")
     if "spending" in measures.names:
-        tiers = ["own_spent", "regional_spent", "federal_spent"]
-        public = yearly[tiers].sum().sum(axis=1).to_numpy()
-        np.testing.assert_allclose(figures[:, 2, measures.names.index("public")], public, atol=1e-6)
-        everything = public + yearly["private_spent"].sum().to_numpy()
-        np.testing.assert_allclose(figures[:, 2, measures.names.index("spending")], everything, atol=1e-6)
+        sums, at = yearly.sum(numeric_only=True), {name: measures.names.index(name) for name in ("public", "spending")}
+        public = sums[["own_spent", "regional_spent", "federal_spent", "running_paid", "fees_paid"]].sum(axis=1)
+        np.testing.assert_allclose(figures[:, 2, at["public"]], public, atol=1e-6)
+        np.testing.assert_allclose(figures[:, 2, at["public"]], findings.public_money(arm), atol=1e-6)
+        everything = public - sums["fees_paid"] + sums["private_spent"]
+        np.testing.assert_allclose(figures[:, 2, at["spending"]], everything, atol=1e-6)
+        paid = findings.flow(arm, *PUBLIC)  # 2021-01 is the end of the first year, 2022-09 within the third
+        np.testing.assert_allclose(figures[:, 0, at["public"]], paid[:, 0], atol=1e-6)
+        third = measures.instants[1] * scenario.step / 12 - 2
+        assert 0 < third < 1
+        expected = paid[:, 0] + paid[:, 1] + third * paid[:, 2]
+        np.testing.assert_allclose(figures[:, 1, at["public"]], expected, atol=1e-6)
 
 
 def test_outages_reach_the_figures() -> None:
@@ -156,7 +164,9 @@ def test_factors_of_the_command_line(text: str, key: str, spec: Any) -> None:
         ({"diffusion.peers": "fit"}, "no fit"),
         ({"network.neighbours": [2.5]}, "whole number"),
         ({"end": ["2026-01", "2027-01"]}, "cannot be varied"),
-        ({"finance.cost_level": None}, "no plausible range"),
+        ({"finance.reference_population": None}, "no plausible range"),
+        ({"mandates.rate": (1.0, 2.0)}, "a section is not a list"),
+        ({"diffusion.peers.high": (1.0, 2.0)}, "a section is not a number"),
         ({}, "nothing to vary"),
     ],
 )
@@ -167,9 +177,17 @@ def test_wrong_factors_are_refused_in_one_line(given: dict[str, Any], part: str)
     assert "\n" not in str(caught.value)
 
 
+def test_elements_of_an_empty_list_cannot_be_varied() -> None:
+    with pytest.raises(InputError, match="mandates: there is no element 0: the list is empty; allowed: a list, or"):
+        factors_of(build(3), {"mandates.0.rate": None})
+
+
 def test_the_plausible_range_is_that_of_the_parameter_table() -> None:
-    assert plausible("diffusion.peers") == (0.05, 1.0)
-    assert plausible("mandates.3.rate") == plausible("mandates.0.rate") == (1.0, 6.0)
+    assert plausible(world(), "diffusion.peers") == (0.05, 1.0)
+    assert plausible(world(), "mandates.3.rate") == plausible(world(), "mandates.0.rate") == (1.0, 6.0)
+    assert plausible(world(), "finance.cost_level") == (0.5 * MONEY["cost_level"], 4 * MONEY["cost_level"])
+    with pytest.raises(InputError, match="is 0 here"):
+        plausible(random_world(5, finance={"cost_level": 0.0}), "finance.cost_level")
     assert is_whole("network.neighbours")
     assert not is_whole("diffusion.peers")
 
@@ -562,7 +580,10 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "What matters" in done.stdout
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "diffusion.peers" in page
+    assert "most:\ninfluence of peers in the region (diffusion.peers); then technologies down after" in page
+    assert '<table class="words">' in page
+    assert not (tmp_path / "out" / "figures" / "interactions.svg").exists()  # of two factors they are the rest
+    assert command("report", "out", folder=tmp_path).stdout == "report.html\n"
     assert "http" not in page.replace("http://www.w3.org", "")
     again = command("sweep", "--resume", "out", "--json", folder=tmp_path)
     assert json.loads(again.stdout)["runs"] == 192, again.stderr

@@ -99,10 +99,10 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         "t:2: size: '-1' is out of range; allowed: a number from 0 to 1000",
         "t:3: id: 'a' is there twice; allowed: each value once",
         "t:3: size: 'x' is not a number; allowed: a number from 0 to 1000",
-        "t:3: rank: '1.5' is not whole; allowed: a whole number not below 1 or nothing",
+        "t:3: rank: '1.5' is not whole; allowed: a whole number not below 1, or an empty cell",
         "t:4: id: is empty; allowed: a text that is not empty",
         "t:4: size: '1e5' is out of range; allowed: a number from 0 to 1000",
-        "t:4: rank: '0' is out of range; allowed: a whole number not below 1 or nothing",
+        "t:4: rank: '0' is out of range; allowed: a whole number not below 1, or an empty cell",
         "t:5: 2 cells; allowed: 4, as in the header",
     ]
 
