@@ -11,6 +11,7 @@ from sim import rules
 from sim.draws import generator
 from sim.findings import gini, held, rank_correlation
 from sim.results import SIZE_CLASSES, Arm, Results
+from sim.world import SEGMENTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ def index(arm: Arm, instant: int, weights: np.ndarray | None = None) -> np.ndarr
     With weights [n, groups], whose columns add up to 1, of every group: a region is its places weighted by population.
     """
     segment = np.array(arm.scenario.technologies.segment)
-    belongs = np.array([segment == name for name in rules.SEGMENTS], dtype=np.float64)
+    belongs = np.array([segment == name for name in SEGMENTS], dtype=np.float64)
     operating = np.moveaxis(np.tensordot(belongs, arm.holdings(instant), axes=(1, 1)), 0, -1)
     if weights is not None:
         operating = np.einsum("rns,ng->rgs", operating, weights)

@@ -247,7 +247,7 @@ def technologies(results: Results) -> Figure:
     top = max(0.1, np.ceil(shares[counted].max() * 10) / 10)
     for at, domain in enumerate(domains):
         panel = axes[at // columns, at % columns]
-        panel.set_title(domain.replace("_", " "), fontweight="bold")
+        panel.set_title(domain.replace("_", " ").capitalize(), fontweight="bold")
         for colour, k in zip(_cycle(len(members[at])), members[at], strict=True):
             panel.plot(times[keep], shares[k, keep], color=colour, linewidth=1.3)
         _frame(panel, times, top)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim import rules
 from sim.batch import Batch, Rows, execute, rows_of, structures
 from sim.scenario import Scenario
 from sim.state import ECONOMY, EVENT, FLOWS, MINOR_UNITS, PAYMENT, SOURCES, Structure
 from sim.tables import InputError, Problem
-from sim.world import MEMORY_LIMIT
+from sim.world import MEMORY_LIMIT, SEGMENTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +149,7 @@ class Arm:
     def index_weights(self, people: np.ndarray) -> np.ndarray:
         """Weights [n, K] that make `series` the IQ-city index of places weighted by `people` (a region: all places)."""
         segment = np.array(self.scenario.technologies.segment)
-        present = [name for name in rules.SEGMENTS if (segment == name).any()]
+        present = [name for name in SEGMENTS if (segment == name).any()]
         by_technology = np.zeros(len(segment))
         for name in present:
             by_technology[segment == name] = 120.0 / len(present) / (segment == name).sum()

@@ -12,7 +12,6 @@ from sim.compiled import compiled
 EARTH_RADIUS = 6371.0088
 SHORTEST_DISTANCE = 10.0
 EXPOSURE_UNIT = 2.0**-31
-SEGMENTS = ("urban_environment", "safe_city", "digital_city_management", "peoples_wellbeing", "investment_climate")
 
 
 # Adoption

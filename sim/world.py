@@ -27,6 +27,8 @@ MEMORY_LIMIT = 16 * 2**30
 NO_END = math.inf
 MEASURE_NAMES = frozenset(("coverage", "people", "index", "large", "medium", "small", "spending", "public", "grp"))
 """What results call their measures: a technology of that name would hide one."""
+SEGMENTS = ("urban_environment", "safe_city", "digital_city_management", "peoples_wellbeing", "investment_climate")
+"""Segments of the IQ-city index."""
 FEDERAL = frozenset(("federal",))
 """What results call the level above the regions."""
 
@@ -354,6 +356,10 @@ def _lines(table: Table) -> list[tuple[str, int]]:
 def _technologies(table: Table, problems: list[Problem]) -> Technologies:
     rows = table.columns
     problems += _id_problems(rows["id"], _lines(table), MEASURE_NAMES)
+    for name, line in zip(rows["segment"], _lines(table), strict=True):
+        if name and name not in SEGMENTS:
+            allowed = f"{', '.join(SEGMENTS)}, or an empty cell: not counted"
+            problems.append(_at(line, "segment", f"{name!r} is no segment", allowed, nearest(name, SEGMENTS)))
     numbers = ("cost", "complexity", "benefit", "foreign_share", "lag", "privacy", "running_cost", "saving")
     return Technologies(
         life=_frozen(np.where(np.isnan(rows["life"]), NO_END, rows["life"])),

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from worlds import random_world
 
-from sim import findings, inequality, rules
+from sim import findings, inequality
 from sim.results import Results, run
+from sim.world import SEGMENTS
 
 whole = st.integers(0, 6)
 
@@ -32,7 +33,7 @@ def test_index_is_the_rule_applied_to_what_each_place_holds(seed: int) -> None:
     for i in range(len(arm.places)):
         by_segment = [
             np.mean([held[1, k, i] for k, name in enumerate(segment) if name == wanted])
-            for wanted in rules.SEGMENTS
+            for wanted in SEGMENTS
             if wanted in segment
         ]
         if by_segment:

@@ -15,7 +15,7 @@ from sim.batch import Simulation
 from sim.engine import FEDERAL_SPENT, FEES_PAID, OWN_INFLOW, PRIVATE_SPENT, RUNNING_PAID, SAVED
 from sim.parameters import parameter_table
 from sim.state import ECONOMY
-from sim.world import COLUMNS
+from sim.world import COLUMNS, SEGMENTS
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
@@ -210,9 +210,9 @@ def test_the_index_is_one_for_cities_and_regions():
     results = sim.run(scenario, 2, policy="none")
     arm = results.baseline
     segment = np.array(scenario.technologies.segment)
-    total = np.array([(segment == name).sum() for name in rules.SEGMENTS])
+    total = np.array([(segment == name).sum() for name in SEGMENTS])
     held = arm.holdings(scenario.steps)[:, :, arm.focus]
-    count = np.stack([held[:, segment == name].sum(axis=1) for name in rules.SEGMENTS], axis=-1)
+    count = np.stack([held[:, segment == name].sum(axis=1) for name in SEGMENTS], axis=-1)
     people = arm.shared.places["population"][arm.focus]
     by_place = rules.iq_index(count, total)
     region = (by_place * people).sum(axis=1) / people.sum()

@@ -15,6 +15,7 @@ from sim.outcomes import Measures
 from sim.results import BASELINE, SIZE_CLASSES, Arm, Results, arm_names, run
 from sim.state import ECONOMY, FLOWS, MINOR_UNITS, OPERATING, SOURCES, structure
 from sim.tables import InputError
+from sim.world import SEGMENTS
 
 SEEDS = (0, 8, 13, 21, 30, 57, 114)
 
@@ -82,8 +83,8 @@ def test_measures_are_what_they_say(seed: int) -> None:
     if counted.shape[1]:
         np.testing.assert_allclose(at("coverage"), counted.mean(axis=(1, 2)), atol=1e-9)
         np.testing.assert_allclose(at("people"), counted.mean(axis=1) @ people / people.sum(), atol=1e-9)
-        total = np.array([(segments == name).sum() for name in rules.SEGMENTS])
-        operating = np.stack([inside[:, segments == name].sum(axis=1) for name in rules.SEGMENTS], axis=-1)
+        total = np.array([(segments == name).sum() for name in SEGMENTS])
+        operating = np.stack([inside[:, segments == name].sum(axis=1) for name in SEGMENTS], axis=-1)
         index = rules.iq_index(operating, total)
         np.testing.assert_allclose(at("index"), index @ people / people.sum(), atol=1e-9)
     for k, technology in enumerate(scenario.technologies.id):
