@@ -14,7 +14,7 @@ import numpy as np
 
 import sim
 from benchmarks import worlds
-from benchmarks.common import Row, apart, give_back, median, options, told
+from benchmarks.common import Row, apart, give_back, median, options, peak_memory, told
 from sim.batch import execute, rows_of
 from sim.state import structure
 
@@ -41,7 +41,9 @@ def measure(name: str, threads: int, repeats: int) -> dict[str, Any]:
     rows = rows_of(scenario, 1, np.arange(runs))
     execute(shared, rows.part(0, 1), 1, threads)
     seconds, processor = [], []
+    batch = None
     for _ in range(repeats):
+        del batch  # the events of one run at a time
         clock, used = time.perf_counter(), time.process_time()
         batch = execute(shared, rows, 1, threads)
         seconds.append(time.perf_counter() - clock)
@@ -62,7 +64,7 @@ def resident() -> int:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * resource.getpagesize()
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return peak_memory()
 
 
 def main(arguments: list[str] | None = None) -> list[Row]:
@@ -73,7 +75,8 @@ def main(arguments: list[str] | None = None) -> list[Row]:
     for name in names:
         for threads in (1, 2):
             found = apart("benchmarks.full", "--world", name, threads, min(chosen.repeats, 3))
-            rows.append({**found, "peak MB": found.pop("peak") / 1e6})
+            peak = found.pop("peak") / 1e6
+            rows.append({**found, "peak MB": peak})
     return told("full", rows, chosen)
 
 
