@@ -15,11 +15,12 @@ import numpy as np
 
 from sim import engine
 from sim.compiled import entry_point
-from sim.network import Channel, channel_from, on_sphere, sparse_rows
+from sim.network import Channel, channel_from, sparse_rows
 from sim.parameters import NetworkParameters
 from sim.rules import EXPOSURE_UNIT
 from sim.state import CELL, LINE, PARAMETERS, PLACE, SHARED_RECORD, STATE_RECORD
 from sim.tables import Column, InputError, Problem, nearest, read_table, shortened
+from sim.world import on_sphere
 
 DATE_WORDS = "2018-04-01, 2018-04, 2018 or 2018.25; nothing: not adopted by the end"
 CELL_LIMIT = 20_000_000

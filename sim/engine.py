@@ -78,7 +78,8 @@ OPEN, OPENING = 1, 2
 DISTRUST_YEARS = 2.0
 HIGHEST_RATE = 1e30
 ALL, ANNOUNCED, REST = 0, 1, 2
-WHOLE, BEFORE, WANTS, AFTER = 0, 1, 2, 3
+BEFORE, WANTS, AFTER = 1, 2, 4
+WHOLE = BEFORE | WANTS | AFTER
 BLOCK = 64
 
 
@@ -93,16 +94,16 @@ def month(shared, row, decrees, run, state, t, stage, first, last):
     `first` to `last` - 1 look at nothing that another one changes then.
     """
     money_binds = row.cost_level > 0.0
-    if stage in (WHOLE, BEFORE):
+    if stage & BEFORE:
         economy(shared, row, run, state, t)
         if money_binds:
             budgets(shared, state, t)
         supply(shared, row, state, t)
-    if stage in (WHOLE, WANTS):
+    if stage & WANTS:
         for k in range(first, last):
             prepare(shared, row, decrees, state, k, t)
         want(shared, row, decrees, run, state, first, last, t)
-    if stage in (BEFORE, WANTS):
+    if not stage & AFTER:
         return
     if money_binds:
         queue(shared, row, run, state, t)
@@ -1054,7 +1055,7 @@ def run_rows(
                 return False
             month(common, rows[number], decrees[number], run, now, progress[1], stage, first, last)
             progress[1] += 1
-        if stage in (WHOLE, AFTER):
+        if stage & AFTER:
             ends[number, 0], ends[number, 1] = now.event_count, now.outage_count
             copy(tables[number], table(now))
             copy(ledgers[number], ledger(now))

@@ -11,6 +11,7 @@ import numpy as np
 
 from sim.compiled import entry_point
 from sim.rules import EARTH_RADIUS, EXPOSURE_UNIT, SHORTEST_DISTANCE, influence
+from sim.world import on_sphere
 
 if TYPE_CHECKING:
     import networkx
@@ -116,12 +117,6 @@ def _morton(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
         return bits
 
     return spread((latitude + 90.0) / 180.0) | (spread((longitude + 180.0) / 360.0) << np.uint64(1))
-
-
-def on_sphere(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
-    """Unit vectors float64[n, 3] of coordinates in degrees."""
-    phi, theta = np.radians(latitude), np.radians(longitude)
-    return np.column_stack([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)])
 
 
 @entry_point

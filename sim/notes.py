@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from sim.network import on_sphere
-from sim.rules import EARTH_RADIUS
 from sim.scenario import Scenario
+from sim.world import EARTH_RADIUS_KM, on_sphere
 
 FAR = 1600.0
 """Kilometres from its region's median at which a place's coordinates are doubted."""
@@ -79,7 +78,7 @@ def _middle(points: np.ndarray) -> np.ndarray:
 def _kilometres(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Great-circle distances between unit vectors float64[..., 3]."""
     chord = np.linalg.norm(points - others, axis=-1)
-    return np.asarray(2.0 * EARTH_RADIUS * np.arcsin(np.minimum(1.0, 0.5 * chord)))
+    return np.asarray(2.0 * EARTH_RADIUS_KM * np.arcsin(np.minimum(1.0, 0.5 * chord)))
 
 
 def _hint(swapped: float, now: float) -> str:

@@ -583,8 +583,8 @@ def _without_known(cities: list[dict[str, Any]], places: Table | None) -> list[d
     """The cities that no table has: another name, or farther than 15 km from the place of that name."""
     if places is None or not cities:
         return cities
-    points = _on_sphere([city["latitude"] for city in cities], [city["longitude"] for city in cities])
-    known = _on_sphere(places.columns["lat"], places.columns["lon"])
+    points = on_sphere([city["latitude"] for city in cities], [city["longitude"] for city in cities])
+    known = on_sphere(places.columns["lat"], places.columns["lon"])
     reach = 2 * math.sin(SAME_PLACE_KM / EARTH_RADIUS_KM / 2)
     same: set[int] = set()
     for row, point in enumerate(known):
@@ -596,7 +596,7 @@ def _without_known(cities: list[dict[str, Any]], places: Table | None) -> list[d
     return [city for row, city in enumerate(cities) if row not in same]
 
 
-def _on_sphere(latitude: Any, longitude: Any) -> np.ndarray:
+def on_sphere(latitude: Any, longitude: Any) -> np.ndarray:
     """Unit vectors float64[n, 3] of coordinates in degrees."""
     phi, theta = np.radians(latitude), np.radians(longitude)
     return np.column_stack([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)])
