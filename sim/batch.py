@@ -196,7 +196,7 @@ def _chunk(shared: Structure, rows: Rows, seed: int, state: State, threads: int)
     def go(progress: np.ndarray, until: int, stage: int = engine.WHOLE, first: int = 0, last: int = kinds) -> None:
         _run(shared, rows, seed, state, (ends, tables, ledgers), progress, until, stage, first, last)
 
-    if threads > 1 and count * kinds >= LARGE:
+    if min(threads, kinds) > 1 and count * kinds >= LARGE:
         _together(go, kinds, steps, threads)
     else:
         go(np.array([0, -1], np.int64), steps)
