@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -21,6 +22,10 @@ def serve(
     if not all(map(find_spec, NEEDED)):
         message = "the browser view is not installed; in the project's folder: pip install -e '.[view]'"
         raise InputError(Problem("uptake view", 0, "", message))
-    from sim.view.server import run
+    gc.disable()  # imports make many objects and hardly any garbage: looking for it takes a fifth of the start
+    try:
+        from sim.view.server import run
 
-    run(scenario_source, dict(overrides or {}), port, open_browser)
+        run(scenario_source, dict(overrides or {}), port, open_browser)
+    finally:
+        gc.enable()

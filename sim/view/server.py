@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -145,6 +146,8 @@ def _server(port: int, ready: Callable[[], None]) -> Any:
 
 
 def _announce(address: str, open_browser: bool) -> None:
+    gc.freeze()  # what was imported stays: the collector need not look at it again
+    gc.enable()
     print(f"uptake view: {address}  (stop with Ctrl-C)", flush=True)
     if open_browser:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
