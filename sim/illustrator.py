@@ -8,10 +8,8 @@ pictures are drawn where they are asked for instead: they are the same, byte for
 from __future__ import annotations
 
 import pickle
-import signal
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,14 +25,8 @@ class Illustrator:
     """The second process; `with Illustrator() as artist: ...; artist.draw(results); ...; artist.drawn()`."""
 
     def __init__(self) -> None:
-        main = threading.current_thread() is threading.main_thread()
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None  # Ctrl-C is for the first process
         pipe = subprocess.PIPE
-        try:
-            self._process = subprocess.Popen(_COMMAND, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
-        finally:
-            if main:
-                signal.signal(signal.SIGINT, before)
+        self._process = subprocess.Popen(_COMMAND, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
         self._asked = False
 
     def __enter__(self) -> Illustrator:
