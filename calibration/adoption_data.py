@@ -434,7 +434,7 @@ class Exposures:
         self._places = np.zeros(n, PLACE)
         self._lists = []
         for name, channel in (("peers", peers), ("leaders", leaders or none)):
-            self._places[f"{name}_out"] = np.column_stack([channel.out_start[:-1], channel.out_start[1:]])
+            self._places[f"{name}_out"] = channel.outward_bounds
             self._lists.append(channel.outward)
         self._cells, self._lines = np.zeros((kinds, n), CELL), np.zeros(kinds, LINE)
         self._stale = np.zeros((kinds, n), np.int32)

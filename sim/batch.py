@@ -17,7 +17,6 @@ import numpy as np
 
 from sim import engine
 from sim.draws import COEFFICIENTS, PARAMETERS, pick
-from sim.network import Channel
 from sim.scenario import Scenario
 from sim.state import FIELDS, State, Structure, mandates, parameters, structure, workspace
 
@@ -93,18 +92,6 @@ def structures(scenarios: Sequence[Scenario]) -> list[Structure]:
         if key not in known:
             known[key] = structure(scenario)
     return [known[structure_key(scenario)] for scenario in scenarios]
-
-
-def rewired(shared: Structure, peers: Channel) -> Structure:
-    """A structure in which other links carry what peers do: `peers` as from `network.sparse_rows`, canonical places."""
-    place = shared.places.copy()
-    place["peers_in"] = np.column_stack([peers.start[:-1], peers.start[1:]])
-    place["peers_out"] = np.column_stack([peers.out_start[:-1], peers.out_start[1:]])
-    record = shared.record.copy()
-    for name, column in (("places", place), ("peers_in", peers.inward), ("peers_out", peers.outward)):
-        record[name] = column.ctypes.data
-    network = replace(shared.network, peers=peers)
-    return replace(shared, places=place, peers_in=peers.inward, peers_out=peers.outward, record=record, network=network)
 
 
 def rows_of(scenario: Scenario, seed: int, replicates: np.ndarray) -> Rows:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sim.layers import parse_override
-from sim.parameters import POLICY_KEYS, field_of, parameter_table, section_at
+from sim.parameters import POLICY_KEYS, field_of, parameter_row, parameter_table, section_at
 from sim.scenario import Scenario
 from sim.tables import InputError, Problem, nearest
 
@@ -159,14 +159,12 @@ def _range(key: str, low: Any, high: Any, log: bool) -> Factor:
 def plausible(scenario: Scenario, key: str) -> tuple[float, float]:
     """The plausible range of a key in the parameter table. Raises InputError where there is none."""
     parts = key.split(".")
-    row = ".".join(["mandates", "0", *parts[2:]]) if parts[0] == "mandates" and len(parts) > 2 else key
-    known = {parameter.key: parameter for parameter in parameter_table()}
-    if row not in known:
+    row = parameter_row(key)
+    if row is None:
         raise _refused(key, "unknown key", "a dotted key of the scenario", nearest(key, _known_keys()))
-    times = known[row].times
-    found = known[row].range_at(getattr(getattr(scenario, parts[0]), parts[1]) if times else None)
+    found = row.range_at(getattr(getattr(scenario, parts[0]), parts[1]) if row.times else None)
     if found is None:
-        why = "is 0 here, and its plausible range is a multiple" if times else "has no plausible range"
+        why = "is 0 here, and its plausible range is a multiple" if row.times else "has no plausible range"
         raise _refused(key, why, "key=low:high or key=a,b")
     return float(found[0]), float(found[1])
 

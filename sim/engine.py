@@ -856,7 +856,7 @@ def show(shared, row, state, k, i, sign, part):
     push(shared, row, state, k, i, sign, part)
     plates(state)[k, place.region].operating += sign * place.member
     lines(state)[k].unsettled = 1
-    areas(state)[places(shared)[i].region].stirred = 1
+    areas(state)[place.region].stirred = 1
     town.exposed += sign * tech.exposed
     town.counted += sign * tech.counted
     for at in range(tech.unlocks[0], tech.unlocks[1]):

@@ -11,7 +11,7 @@ import numpy as np
 
 from sim.compiled import entry_point
 from sim.rules import EARTH_RADIUS, EXPOSURE_UNIT, SHORTEST_DISTANCE, influence
-from sim.world import on_sphere
+from sim.world import kilometres, on_sphere
 
 if TYPE_CHECKING:
     import networkx
@@ -52,6 +52,16 @@ class Channel(NamedTuple):
     def listener(self) -> np.ndarray:
         """The places that listen, int32[links], by whom they listen to."""
         return self.outward["place"]
+
+    @property
+    def inward_bounds(self) -> np.ndarray:
+        """Where the rows of `inward` begin and end, int64[n, 2]."""
+        return np.column_stack([self.start[:-1], self.start[1:]])
+
+    @property
+    def outward_bounds(self) -> np.ndarray:
+        """Where the rows of `outward` begin and end, int64[n, 2]."""
+        return np.column_stack([self.out_start[:-1], self.out_start[1:]])
 
 
 @dataclass(frozen=True)
@@ -245,7 +255,7 @@ def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, 
         largest[region[i]] = i
     size = np.where(largest >= 0, np.nan_to_num(np.asarray(regions.population, dtype=np.float64)), 0.0)
     centre = position[np.maximum(largest, 0)]
-    arc = 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(1.0, 0.5 * np.sqrt(((centre[:, None] - centre) ** 2).sum(-1))))
+    arc = kilometres(centre[:, None], centre)
     pull = size[None, :] ** section.size_exponent * np.maximum(arc, SHORTEST_DISTANCE) ** -section.distance_decay
     pull[:, largest < 0] = 0.0
     np.fill_diagonal(pull, 0.0)

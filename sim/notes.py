@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from sim.scenario import Scenario
-from sim.world import EARTH_RADIUS_KM, on_sphere
+from sim.world import kilometres, on_sphere
 
 FAR = 1600.0
 """Kilometres from its region's median at which a place's coordinates are doubted."""
@@ -44,7 +44,7 @@ def _misplaced(scenario: Scenario) -> list[str]:
     points, swapped = on_sphere(latitude, longitude), on_sphere(longitude, latitude)
     swapped[np.abs(longitude) > 90.0] = np.nan
     middle = np.array([_middle(points[rows]) for rows in members])
-    away, turned = _kilometres(points, middle[region]), _kilometres(swapped, middle[region])
+    away, turned = kilometres(points, middle[region]), kilometres(swapped, middle[region])
     usual = np.array([np.median(away[rows]) if len(rows) > 2 else 0.0 for rows in members])
     written = np.array([not name.startswith("geonames-") for name in places.id])  # not those of the package
     far = np.flatnonzero((away > np.maximum(FAR, SPREAD * usual)[region]) & written)
@@ -58,7 +58,7 @@ def _misplaced(scenario: Scenario) -> list[str]:
         others = np.delete(middle, r, axis=0)
         if not len(others) or np.isin(rows, far).any() or not written[rows].any():
             continue
-        near, other = (_kilometres(others, centre).min() for centre in (middle[r], _middle(swapped[rows])))
+        near, other = (kilometres(others, centre).min() for centre in (middle[r], _middle(swapped[rows])))
         if near > FAR and _hint(other, near):
             names = ", ".join(f"{places.name[i]} ({places.id[i]})" for i in rows[:SHOWN])
             found.append(
@@ -73,12 +73,6 @@ def _middle(points: np.ndarray) -> np.ndarray:
     """The median of points on the unit sphere, float64[3]: on either side of the date line alike."""
     found = np.median(points, axis=0)
     return np.asarray(found / max(float(np.linalg.norm(found)), 1e-12))
-
-
-def _kilometres(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Great-circle distances between unit vectors float64[..., 3]."""
-    chord = np.linalg.norm(points - others, axis=-1)
-    return np.asarray(2.0 * EARTH_RADIUS_KM * np.arcsin(np.minimum(1.0, 0.5 * chord)))
 
 
 def _hint(swapped: float, now: float) -> str:

@@ -109,7 +109,7 @@ class Reducer:
         since = np.zeros(len(self.exposed), np.int64)
         totals(batch.events, batch.outages, batch.ends, instants, self.weights, self.exposed, since, sums)
         found = dict(zip(self.shares, np.moveaxis(np.round(sums, 12) + 0.0, 2, 0), strict=True))
-        regions = [r for r, name in enumerate(self.scenario.regions.id) if name in self.scenario.focus]
+        regions = self.scenario.focus_rows
         for name in MONEY.keys() & set(names):
             found[name] = _until(flow(batch, regions, *MONEY[name]), self.shared, instants)
         if GRP in names:

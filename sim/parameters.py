@@ -522,6 +522,12 @@ class Parameter(NamedTuple):
         return (self.times[0] * value, self.times[1] * value) if self.times and value else None
 
 
+def parameter_row(key: str) -> Parameter | None:
+    """The row of a dotted key in the table of parameters, None where there is none; all mandates share theirs."""
+    wanted = re.sub(r"^mandates\.[^.]+\.", "mandates.0.", key)
+    return next((row for row in parameter_table() if row.key == wanted), None)
+
+
 def parameter_table() -> list[Parameter]:
     """Every parameter of the model with its meaning, unit, default, plausible range and basis."""
     sections = [(name, type(Settings.model_fields[name].default)) for name in SECTIONS]

@@ -117,15 +117,10 @@ def programme(results: Results, arms: bool = True) -> Figure:
     for panel, technology in zip(axes[:, 0], chosen, strict=True):
         values = _share(arm, technology)
         _band(panel, times[keep], values[:, keep])
-        name = (
-            "Coverage: share of technologies operating"
-            if technology is None
-            else scenario.technologies.name[technology]
-        )
-        title = "{}, {} of {} municipalities".format(
-            name, "mean" if technology is None else "share", int(arm.focus.sum())
-        )
-        panel.set_title(title, fontweight="bold")
+        what = "Coverage: share of technologies operating, mean"
+        if technology is not None:
+            what = f"{scenario.technologies.name[technology]}, share"
+        panel.set_title(f"{what} of {int(arm.focus.sum())} municipalities", fontweight="bold")
         _frame(panel, times)
         others = _other_arms(panel, results, technology, times, values) if arms else []
         _key(panel, results.replicates, others)

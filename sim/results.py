@@ -65,9 +65,8 @@ class Arm:
     @cached_property
     def focus(self) -> np.ndarray:
         """Which places (canonical) are municipalities of the focus regions: bool[n]."""
-        regions = self.scenario.regions.id
-        wanted = [r for r, name in enumerate(regions) if name in self.scenario.focus]
-        return np.isin(self.shared.places["region"], wanted) & (self.shared.places["member"] == 1)
+        inside = np.isin(self.shared.places["region"], self.scenario.focus_rows)
+        return inside & (self.shared.places["member"] == 1)
 
     @cached_property
     def counted(self) -> np.ndarray:

@@ -209,6 +209,11 @@ class Scenario:
         """
         return _with_fixed(_assembled(self._document.overridden(overrides), self.name, self.path, self), overrides)
 
+    @property
+    def focus_rows(self) -> list[int]:
+        """Rows of the focus regions in the table of regions."""
+        return [row for row, name in enumerate(self.regions.id) if name in self.focus]
+
     def arm(self, name: str | None) -> Scenario:
         """This scenario under one of its policies; itself for None and `baseline`. Raises InputError."""
         if name is None or name == "baseline":

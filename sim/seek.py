@@ -453,9 +453,8 @@ def seek_leaders(
 
 def _candidates(scenario: Scenario) -> list[int]:
     """Focus municipalities without a portfolio, in the table's order."""
-    focus = [r for r, name in enumerate(scenario.regions.id) if name in scenario.focus]
     free = ~np.asarray(scenario.portfolio).any(axis=1) & ~np.asarray(scenario.places.guide)
-    return np.flatnonzero(free & np.isin(scenario.places.region, focus)).tolist()
+    return np.flatnonzero(free & np.isin(scenario.places.region, scenario.focus_rows)).tolist()
 
 
 def _technologies(scenario: Scenario, names: Sequence[str] | None) -> np.ndarray:

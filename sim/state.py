@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim.compiled import column
 from sim.draws import identity_keys
-from sim.network import LINK, Network, build
+from sim.network import LINK, Channel, Network, build
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -287,8 +287,7 @@ def structure(scenario: Scenario) -> Structure:
     place = _places(scenario, order)
     lists = {}
     for name, channel in (("peers", network.peers), ("leaders", network.leaders)):
-        place[f"{name}_in"] = np.column_stack([channel.start[:-1], channel.start[1:]])
-        place[f"{name}_out"] = np.column_stack([channel.out_start[:-1], channel.out_start[1:]])
+        place[f"{name}_in"], place[f"{name}_out"] = channel.inward_bounds, channel.outward_bounds
         lists[f"{name}_in"], lists[f"{name}_out"] = channel.inward, channel.outward
     steps, years = _calendar(scenario)
     shared = Structure(
@@ -311,6 +310,18 @@ def structure(scenario: Scenario) -> Structure:
     shared.record["step"], shared.record["first_year"] = scenario.step / 12.0, scenario.start.year
     shared.record["counted_kinds"], shared.record["exposed_kinds"] = tech["counted"].sum(), tech["exposed"].sum()
     return shared
+
+
+def rewired(shared: Structure, peers: Channel) -> Structure:
+    """A structure in which other links carry what peers do: `peers` as from `network.sparse_rows`, canonical places."""
+    place = shared.places.copy()
+    place["peers_in"], place["peers_out"] = peers.inward_bounds, peers.outward_bounds
+    changed = replace(
+        shared, places=place, peers_in=peers.inward, peers_out=peers.outward, record=shared.record.copy(),
+        network=replace(shared.network, peers=peers),
+    )  # fmt: skip
+    _address(changed, changed.record)
+    return changed
 
 
 def _sparse(lists: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:

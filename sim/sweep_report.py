@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from sim.designs import FIT
 from sim.drawing import BLUE, CYCLE, GREY, INK, SMALL, STYLE, VERMILION, figure, panels, shortened, svg, tidy, wrapped
 from sim.folder import write_text
 from sim.outcomes import MONEY
-from sim.parameters import Parameter, parameter_table
+from sim.parameters import parameter_row
 from sim.results import BASELINE
 
 if TYPE_CHECKING:
@@ -36,14 +35,8 @@ def _height(rows: int) -> float:
 
 def meaning(name: str) -> str:
     """What a factor means; nothing where the table of parameters does not know it."""
-    row = _row(name)
+    row = parameter_row(name)
     return row.meaning.partition(";")[0] if row else "joint draws of the fit" if name == FIT else ""
-
-
-def _row(name: str) -> Parameter | None:
-    """The row of a factor in the table of parameters; all mandates have one."""
-    key = re.sub(r"^mandates\.\d+", "mandates.0", name)
-    return next((row for row in parameter_table() if row.key == key), None)
 
 
 def _labels(names: Iterable[str]) -> list[str]:
@@ -193,7 +186,7 @@ def _told(found: Sweep) -> dict[str, object]:
     """What the page says."""
     study = found.study
     factors = [
-        {"keys": ", ".join(factor.keys), "range": _range(factor.plain()), "known": _row(factor.name)}
+        {"keys": ", ".join(factor.keys), "range": _range(factor.plain()), "known": parameter_row(factor.name)}
         for factor in study.factors
     ]
     tables: dict[str, pd.DataFrame] = {"tornado": found.tornado()}

@@ -24,7 +24,7 @@ from sim.outcomes import MONEY, chosen_measures
 from sim.results import BASELINE, arm_names
 from sim.scenario import Scenario, load
 from sim.studies import Study, Task, attempt, attempt_remotely, fault, study_from
-from sim.tables import InputError, Problem, nearest
+from sim.tables import InputError, Problem, install, nearest
 from sim.world import MEMORY_LIMIT
 
 if TYPE_CHECKING:
@@ -306,15 +306,7 @@ def cluster(address: str, workers: int = 1) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         message = "needs the extra `cluster`"
-        raise InputError(
-            Problem(
-                "sweep",
-                0,
-                "--cluster",
-                message,
-                "the extra `cluster`: pip install -e '.[cluster]' in the project's folder",
-            )
-        ) from None
+        raise InputError(Problem("sweep", 0, "--cluster", message, install("cluster"))) from None
     try:
         client = Client(address, timeout=CLUSTER_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:

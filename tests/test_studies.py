@@ -1,26 +1,17 @@
 """Does the worked study run, and does its page hold what the program writes?"""
 
-import importlib.util
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import loaded
 
 STUDIES = Path(__file__).parent.parent / "docs" / "studies"
 
 
-def _study():
-    spec = importlib.util.spec_from_file_location("perm_krai", STUDIES / "perm_krai.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["perm_krai"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-perm_krai = _study()
+perm_krai = loaded(STUDIES / "perm_krai.py")
 TINY = perm_krai.Size(replicates=4, points=10, swept=2, worth=4, sought=8)
 
 
