@@ -18,7 +18,7 @@ from sim.compiled import entry_point
 from sim.network import Channel, channel_from, sparse_rows
 from sim.parameters import NetworkParameters
 from sim.rules import EXPOSURE_UNIT
-from sim.state import CELL, LINE, PARAMETERS, PLACE, SHARED_RECORD, STATE_RECORD
+from sim.state import CELL, LINE, PARAMETERS, PLACE, SEEN, SHARED_RECORD, STATE_RECORD
 from sim.tables import Column, InputError, Problem, nearest, read_table, shortened
 from sim.world import on_sphere
 
@@ -436,7 +436,8 @@ class Exposures:
         for name, channel in (("peers", peers), ("leaders", leaders or none)):
             self._places[f"{name}_out"] = channel.outward_bounds
             self._lists.append(channel.outward)
-        self._cells, self._lines = np.zeros((kinds, n), CELL), np.zeros(kinds, LINE)
+        self._cells, self._seen = np.zeros((kinds, n), CELL), np.zeros((kinds, n), SEEN)
+        self._lines = np.zeros(kinds, LINE)
         self._stale = np.zeros((kinds, n), np.int32)
         self._shared, self._state = np.zeros(1, SHARED_RECORD), np.zeros(1, STATE_RECORD)
         self._rows = np.zeros(1, PARAMETERS)
@@ -445,7 +446,7 @@ class Exposures:
         for record, name, column in (
             (self._shared, "places", self._places), (self._shared, "peers_out", self._lists[0]),
             (self._shared, "leaders_out", self._lists[1]), (self._state, "cells", self._cells),
-            (self._state, "lines", self._lines), (self._state, "stale", self._stale),
+            (self._state, "seen", self._seen), (self._state, "lines", self._lines), (self._state, "stale", self._stale),
         ):  # fmt: skip
             record[name] = column.ctypes.data
 
@@ -456,8 +457,8 @@ class Exposures:
 
     def of(self, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Exposure of these technologies' cells to peers and leaders, float64[len(kinds), n], shares from 0 to 1."""
-        cells = self._cells[kinds]
-        return cells["peers"] * EXPOSURE_UNIT, cells["leaders"] * EXPOSURE_UNIT
+        seen = self._seen[kinds]
+        return seen["peers"] * EXPOSURE_UNIT, seen["leaders"] * EXPOSURE_UNIT
 
 
 @dataclass(frozen=True)

@@ -155,3 +155,22 @@ def column(name: str, dtype: Any, *dimensions: Any) -> Any:
         return array(record), generate
 
     return accessor
+
+
+@intrinsic
+def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask the processor for an array's item before it is needed: most of a large country is out of its caches."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        column, number = signature.args
+        view = context.make_array(column)(context, builder, args[0])
+        at = context.cast(builder, args[1], number, types.intp)
+        address = cgutils.get_item_pointer(context, builder, column, view, [at])
+        word, pointer = cgutils.int32_t, cgutils.voidptr_t
+        takes = cgutils.ir.FunctionType(cgutils.ir.VoidType(), [pointer, word, word, word])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [pointer], takes)
+        # to be read, kept in every cache, data
+        builder.call(ask, [builder.bitcast(address, pointer), word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate

@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from sim import draws, rules
-from sim.compiled import compiled, entry_point, part
+from sim.compiled import compiled, entry_point, part, prefetch
 from sim.state import (
     ACTION,
     CLOSED,
@@ -58,11 +58,14 @@ from sim.state import (
     region_links,
     regions,
     remaining,
+    seen,
     since_base,
     spare,
+    spells,
     stale,
     starts,
     table,
+    tally,
     technologies,
     towns,
     unlocks,
@@ -81,6 +84,8 @@ ALL, ANNOUNCED, REST = 0, 1, 2
 BEFORE, WANTS, AFTER = 1, 2, 4
 WHOLE = BEFORE | WANTS | AFTER
 BLOCK = 64
+AHEAD = 12
+"""So many items ahead a loop asks for memory: about what it computes in the time that memory takes to answer."""
 
 
 # The month
@@ -154,16 +159,16 @@ def clear(shared, state):
         ends(state)[k, :] = NOBODY
         for i in range(state.places_count):
             cell = cells(state)[k, i]
-            cell.status, cell.stale, cell.spell = CLOSED, 0, 0
-            cell.peers = cell.leaders = 0
-            cell.lacking = needed[1] - needed[0]
+            cell.status, cell.stale, cell.lacking = CLOSED, 0, needed[1] - needed[0]
+            seen(state)[k, i].peers = seen(state)[k, i].leaders = 0
+            spells(state)[k, i].number = 0
         for r in range(state.regions_count):
             plates(state)[k, r].operating = 0
             plates(state)[k, r].platform = 0
     for r in range(state.regions_count):
         area = areas(state)[r]
         area.pool = area.reserve = area.pool_inflow = area.reserve_inflow = area.median = 0
-        area.stirred = 1
+        tally(state)[r, :] = 0
     table(state)[:] = math.nan
     ledger(state)[:] = 0
 
@@ -184,6 +189,7 @@ def settle(shared, row, run, state):
         town.clock = incident_clock(run, place.key, 0)
         town.incidents = town.exposed = town.counted = 0
         town.distrust_until = town.down_until = NEVER
+        tally(state)[place.region, 0] += place.member
         purse.balance = purse.arrears = purse.inflow = purse.running = purse.fee = purse.saving = 0
         purse.due = purse.fee_due = purse.saved = 0
 
@@ -203,13 +209,13 @@ def endow(shared, row, run, state, k):
         paces[i] = 0.0
         clocks[i] = math.inf
         if portfolio(shared)[k, i]:
-            cell.event = add_event(state, k, i, NEVER, NEVER, INITIAL, NOBODY)
-            events(state)[cell.event].operating = 0
+            at = add_event(state, k, i, NEVER, NEVER, INITIAL, NOBODY)
+            events(state)[at].operating = 0
             start_operation(shared, row, state, k, i, ALL)
             schedule_end(shared, state, k, i, end_of_initial(shared, run, k, i))
         elif places(shared)[i].member:
             cell.status = WAITING
-            cell.spell = 1
+            spells(state)[k, i].number = 1
             state.waiting += 1
             clocks[i] = clock(shared, run, k, i, 1)
 
@@ -226,8 +232,9 @@ def end_of_initial(shared, run, k, i):
 def schedule_end(shared, state, k, i, instant):
     """Put the end of a technology's life on the calendar. Guides keep their portfolios."""
     if technologies(shared)[k].life > 0 and places(shared)[i].member and instant <= shared.steps:
-        cells(state)[k, i].following = ends(state)[k, instant - 1]
-        ends(state)[k, instant - 1] = i
+        number = spells(state)[k, i].event
+        events(state)[number].following = ends(state)[k, instant - 1]
+        ends(state)[k, instant - 1] = number
 
 
 @compiled
@@ -252,7 +259,7 @@ def multiplier(shared, row, state, k, i):
         tech.privacy,
         row.protection,
         town.resistance + row.distrust if town.distrust_until != NEVER else town.resistance,
-        cells(state)[k, i].peers * rules.EXPOSURE_UNIT,
+        seen(state)[k, i].peers * rules.EXPOSURE_UNIT,
         tech.complexity,
         plates(state)[k, town.region].platform,
     )
@@ -262,16 +269,16 @@ def multiplier(shared, row, state, k, i):
 @compiled
 def rate(shared, row, state, k, i):
     """What a step takes off the clock of a waiting cell, before supply and mandate."""
-    cell, town = cells(state)[k, i], towns(state)[i]
-    if cell.lacking:
+    exposure, town = seen(state)[k, i], towns(state)[i]
+    if cells(state)[k, i].lacking:
         return 0.0
     hazard = rules.hazard(
         multiplier(shared, row, state, k, i),
         town.external,
         row.peers,
-        cell.peers * rules.EXPOSURE_UNIT,
+        exposure.peers * rules.EXPOSURE_UNIT,
         row.leaders,
-        cell.leaders * rules.EXPOSURE_UNIT,
+        exposure.leaders * rules.EXPOSURE_UNIT,
         row.platform_rate,
         plates(state)[k, town.region].platform,
     )
@@ -305,7 +312,14 @@ def mark_all(state, i):
 def refresh(shared, row, state, k):
     """Work out the rates that have gone stale."""
     line, noted, own, paces = lines(state)[k], stale(state)[k], cells(state)[k], rates(state)[k]
+    exposure = seen(state)[k]
+    people = towns(state)
     for at in range(line.stale):
+        ahead = noted[min(at + AHEAD, line.stale - 1)]
+        prefetch(people, ahead)
+        prefetch(paces, ahead)
+        prefetch(own, ahead)
+        prefetch(exposure, ahead)
         i = noted[at]
         own[i].stale = 0
         if own[i].status == WAITING:
@@ -327,16 +341,16 @@ def push(shared, row, state, k, j, sign, part):
     """Add (sign 1) or take away (-1) place j's influence with those who listen to it, and mark them stale."""
     place = places(shared)[j]
     # found once, not for every link: stores in the loop could change any address, as far as the compiler knows
-    own, line, noted = cells(state)[k], lines(state)[k], stale(state)[k]
+    own, exposure, line, noted = cells(state)[k], seen(state)[k], lines(state)[k], stale(state)[k]
     channel = peers_out(shared)
     for at in range(place.peers_out[0], place.peers_out[1]):
         link = channel[at]
-        own[link.place].peers += sign * part_of(link.weight, part, row.announced)
+        exposure[link.place].peers += sign * part_of(link.weight, part, row.announced)
         note(own[link.place], line, noted, link.place)
     channel = leaders_out(shared)
     for at in range(place.leaders_out[0], place.leaders_out[1]):
         link = channel[at]
-        own[link.place].leaders += sign * part_of(link.weight, part, row.announced)
+        exposure[link.place].leaders += sign * part_of(link.weight, part, row.announced)
         note(own[link.place], line, noted, link.place)
 
 
@@ -471,7 +485,7 @@ def price(shared, row, state, k, i, supply, platform):
         row.protection_cost * row.protection,
     )
     first = 0 if portfolio(shared)[k, i] else 1
-    return whole(millions * row.renewal if cells(state)[k, i].spell > first else millions)
+    return whole(millions * row.renewal if spells(state)[k, i].number > first else millions)
 
 
 # Wants
@@ -510,8 +524,10 @@ def want(shared, row, decrees, run, state, first, last, t):
             for start in range(here, beyond, BLOCK):
                 stop = min(start + BLOCK, beyond)
                 if age(all_remaining(state), all_rates(state), start, stop, np.float32(lines(state)[k].supply)) > 0:
-                    collect(shared, row, decrees, run, state, start, stop, t)
+                    collect(state, start, stop)
             here = beyond
+    for k in range(first, last):
+        reasons(shared, row, decrees, run, state, k, t)
 
 
 @compiled
@@ -535,21 +551,37 @@ def obey(shared, state, k, r, toll):
 
 
 @compiled
-def collect(shared, row, decrees, run, state, start, stop, t):
-    """Those whose clock has run out want the technology, each for its own reason."""
+def collect(state, start, stop):
+    """Those whose clock has run out want the technology."""
     clocks = all_remaining(state)
     for at in range(start, stop):
         if clocks[at] <= np.float32(0.0):
-            k = at // shared.places_count
-            i = at - k * shared.places_count
+            k = at // state.places_count
+            i = at - k * state.places_count
             line = lines(state)[k]
-            source, guide = attribute(shared, row, decrees, run, state, k, i, t)
-            entry = wants(state)[k, line.wants]
-            entry.place, entry.source, entry.guide = i, source, guide
+            wants(state)[k, line.wants].place = i
             line.wants += 1
             clocks[at] = math.inf
             rates(state)[k, i] = 0.0
             cells(state)[k, i].status = WANTED
+
+
+@compiled
+def reasons(shared, row, decrees, run, state, k, t):
+    """Each place that wants a technology wants it for a reason of its own."""
+    entries, count, exposure, number = wants(state)[k], lines(state)[k].wants, seen(state)[k], spells(state)[k]
+    everybody, people, peers, leaders = places(shared), towns(state), peers_in(shared), leaders_in(shared)
+    for at in range(count):
+        i = entries[min(at + 2 * AHEAD, count - 1)].place
+        prefetch(everybody, i)
+        prefetch(people, i)
+        prefetch(exposure, i)
+        prefetch(number, i)
+        place = everybody[entries[min(at + AHEAD, count - 1)].place]
+        prefetch(peers, place.peers_in[0])
+        prefetch(leaders, place.leaders_in[0])
+        entry = entries[at]
+        entry.source, entry.guide = attribute(shared, row, decrees, run, state, k, entry.place, t)
 
 
 @compiled
@@ -567,21 +599,22 @@ def mandated(shared, decrees, k, i, t):
 @compiled
 def attribute(shared, row, decrees, run, state, k, i, t):
     """The source of an adoption, and its guide, drawn in proportion to the terms of the hazard."""
-    cell, place, town, key = cells(state)[k, i], places(shared)[i], towns(state)[i], technologies(shared)[k].key
-    pace = 0.0 if cell.lacking else multiplier(shared, row, state, k, i) * lines(state)[k].supply
-    peers = pace * row.peers * cell.peers * rules.EXPOSURE_UNIT
-    leaders = pace * row.leaders * cell.leaders * rules.EXPOSURE_UNIT
+    exposure, place, town, key = seen(state)[k, i], places(shared)[i], towns(state)[i], technologies(shared)[k].key
+    pace = 0.0 if cells(state)[k, i].lacking else multiplier(shared, row, state, k, i) * lines(state)[k].supply
+    peers = pace * row.peers * exposure.peers * rules.EXPOSURE_UNIT
+    leaders = pace * row.leaders * exposure.leaders * rules.EXPOSURE_UNIT
     platform = pace * row.platform_rate * plates(state)[k, town.region].platform
     decree = mandated(shared, decrees, k, i, t)
     outside = pace * town.external
-    luck = draws.uniform(draws.cell_bits(draws.stream(run, draws.SOURCE, place.key), key, cell.spell))
-    pick = draws.uniform(draws.cell_bits(draws.stream(run, draws.GUIDE, place.key), key, cell.spell))
+    spell = spells(state)[k, i].number
+    luck = draws.uniform(draws.cell_bits(draws.stream(run, draws.SOURCE, place.key), key, spell))
+    pick = draws.uniform(draws.cell_bits(draws.stream(run, draws.GUIDE, place.key), key, spell))
     luck *= peers + leaders + platform + decree + outside
     if luck < peers:
-        return PEERS, guide(peers_in(shared), place.peers_in, state, k, pick * cell.peers, row.announced)
+        return PEERS, guide(peers_in(shared), place.peers_in, state, k, pick * exposure.peers, row.announced)
     luck -= peers
     if luck < leaders:
-        return LEADERS, guide(leaders_in(shared), place.leaders_in, state, k, pick * cell.leaders, row.announced)
+        return LEADERS, guide(leaders_in(shared), place.leaders_in, state, k, pick * exposure.leaders, row.announced)
     luck -= leaders
     if luck < platform:
         return PLATFORM, NOBODY
@@ -619,9 +652,12 @@ def add_event(state, k, i, wanted, adopted, source, guide):
     at = state.event_count
     state.event_count = at + 1
     event = events(state)[at]
-    event.place, event.technology, event.spell = i, k, cells(state)[k, i].spell
+    spell = spells(state)[k, i]
+    spell.event = at
+    event.place, event.technology, event.spell = i, k, spell.number
     event.wanted, event.adopted = wanted, adopted
     event.operating = event.ended = NEVER
+    event.following = NOBODY
     event.source, event.guide = source, guide
     if state.paid:
         payment = payments(state)[at]
@@ -632,16 +668,16 @@ def add_event(state, k, i, wanted, adopted, source, guide):
 @compiled
 def adopt(shared, row, state, k, i, wanted, t, source, guide):
     """Place i adopts technology k in step t: announced now, operating after the lag. Returns the event's number."""
-    cell, lag = cells(state)[k, i], technologies(shared)[k].lag
-    cell.event = add_event(state, k, i, wanted, t + 1, source, guide)
-    cell.status = INSTALLING
+    lag = technologies(shared)[k].lag
+    at = add_event(state, k, i, wanted, t + 1, source, guide)
+    cells(state)[k, i].status = INSTALLING
     state.waiting -= 1
     if lag > 0 and row.announced > 0.0:
         push(shared, row, state, k, i, 1, ANNOUNCED)
     if 0 <= t + lag < shared.steps:
-        cell.following = starts(state)[k, t + lag]
-        starts(state)[k, t + lag] = i
-    return cell.event
+        events(state)[at].following = starts(state)[k, t + lag]
+        starts(state)[k, t + lag] = at
+    return at
 
 
 @part
@@ -663,7 +699,7 @@ def queue(shared, row, run, state, t):
             bits = draws.stream(run, draws.TIE, places(shared)[wish.place].key)
             entry.place, entry.technology = wish.place, k
             entry.value = rules.priority(technologies(shared)[k].benefit, cost_of(shared, row, state, k, wish.place))
-            entry.tie = draws.cell_bits(bits, technologies(shared)[k].key, cells(state)[k, wish.place].spell)
+            entry.tie = draws.cell_bits(bits, technologies(shared)[k].key, spells(state)[k, wish.place].number)
             entry.wanted, entry.source, entry.guide = t + 1, wish.source, wish.guide
             entry.least = least_own(shared, row, state, k, wish.place, wish.source)
             new += 1
@@ -758,6 +794,7 @@ def pay(shared, row, state, t):
     entries = queue_of(state)
     kept = 0
     for at in range(state.queued):
+        prefetch(purses(state), entries[min(at + AHEAD, state.queued - 1)].place)
         poor = purses(state)[entries[at].place].balance < entries[at].least
         if poor or not served(shared, row, state, entries[at], t):
             if kept < at:
@@ -809,18 +846,12 @@ def receipt(state, event, flows, own, regional, federal, private):
 def medians(shared, state):
     """The median number of technologies operating in each region's municipalities (the lower one of two)."""
     for r in range(shared.regions_count):
-        if not areas(state)[r].stirred:
-            continue
-        areas(state)[r].stirred = 0
-        first, last = regions(shared)[r].start, regions(shared)[r].stop
         half = (regions(shared)[r].members + 1) // 2
-        for level in range(shared.kinds + 1):
-            within = 0
-            for i in range(first, last):
-                within += places(shared)[i].member and towns(state)[i].counted <= level
-            if within >= half:
-                areas(state)[r].median = level
-                break
+        level, within = 0, tally(state)[r, 0]
+        while within < half:
+            level += 1
+            within += tally(state)[r, level]
+        areas(state)[r].median = level
 
 
 # Operation
@@ -829,15 +860,22 @@ def medians(shared, state):
 @compiled
 def operate(shared, row, state, k, t):
     """Technologies whose lag is over start to operate."""
-    i = starts(state)[k, t]
+    at = starts(state)[k, t]
+    peers = peers_out(shared)
     tech = technologies(shared)[k]
     part = REST if tech.lag > 0 and row.announced > 0.0 else ALL
-    while i != NOBODY:
-        coming = cells(state)[k, i].following
-        events(state)[cells(state)[k, i].event].operating = t + 1
-        start_operation(shared, row, state, k, i, part)
-        schedule_end(shared, state, k, i, t + 1 + tech.life)
-        i = coming
+    while at != NOBODY:
+        event = events(state)[at]
+        at, event.following = event.following, NOBODY
+        if at != NOBODY:
+            following = events(state)[at]
+            prefetch(peers, places(shared)[following.place].peers_out[0])
+            prefetch(towns(state), following.place)
+            if following.following != NOBODY:
+                prefetch(places(shared), events(state)[following.following].place)
+        event.operating = t + 1
+        start_operation(shared, row, state, k, event.place, part)
+        schedule_end(shared, state, k, event.place, t + 1 + tech.life)
 
 
 @compiled
@@ -856,9 +894,10 @@ def show(shared, row, state, k, i, sign, part):
     push(shared, row, state, k, i, sign, part)
     plates(state)[k, place.region].operating += sign * place.member
     lines(state)[k].unsettled = 1
-    areas(state)[place.region].stirred = 1
     town.exposed += sign * tech.exposed
+    tally(state)[place.region, town.counted] -= place.member
     town.counted += sign * tech.counted
+    tally(state)[place.region, town.counted] += place.member
     for at in range(tech.unlocks[0], tech.unlocks[1]):
         cells(state)[unlocks(shared)[at], i].lacking -= sign
         mark(state, unlocks(shared)[at], i)
@@ -870,7 +909,7 @@ def oblige(shared, row, state, k, i, sign):
 
     Shares of what the technology cost; where it was there at the start, of its price without platform and scarcity.
     """
-    tech, purse, event = technologies(shared)[k], purses(state)[i], cells(state)[k, i].event
+    tech, purse, event = technologies(shared)[k], purses(state)[i], spells(state)[k, i].event
     payment = payments(state)[event]
     cost = payment.own + payment.regional + payment.federal + payment.private
     if events(state)[event].source == INITIAL:
@@ -972,22 +1011,23 @@ def restore(shared, row, state, i):
 @part
 def lapse(shared, row, run, state, k, t):
     """Technologies at the end of their life lapse; the clock of the next spell starts."""
-    i = ends(state)[k, t]
-    while i != NOBODY:
-        cell = cells(state)[k, i]
-        coming = cell.following
+    at = ends(state)[k, t]
+    while at != NOBODY:
+        event = events(state)[at]
+        at, event.following = event.following, NOBODY
+        i = event.place
+        cell, spell = cells(state)[k, i], spells(state)[k, i]
         if row.cost_level > 0.0:
             oblige(shared, row, state, k, i, -1)
         operating = cell.status == OPERATING
         cell.status = WAITING
         if operating:
             show(shared, row, state, k, i, -1, ALL)
-        events(state)[cell.event].ended = t + 1
-        cell.spell += 1
+        event.ended = t + 1
+        spell.number += 1
         state.waiting += 1
-        remaining(state)[k, i] = clock(shared, run, k, i, cell.spell)
+        remaining(state)[k, i] = clock(shared, run, k, i, spell.number)
         mark(state, k, i)
-        i = coming
 
 
 # Record
@@ -1081,7 +1121,7 @@ def equip(shared, rows, number, state, k, i, t):
     rates(now)[k, i] = 0.0
     adopt(common, row, now, k, i, t, t - 1, ACTION, NOBODY)
     if technologies(common)[k].lag == 0:
-        events(now)[cell.event].operating = t
+        events(now)[spells(now)[k, i].event].operating = t
         start_operation(common, row, now, k, i, ALL)
         schedule_end(common, now, k, i, t + technologies(common)[k].life)
     return True

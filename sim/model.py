@@ -112,8 +112,8 @@ class Municipality(FixedAgent):
         """Weighted share of those it looks at who operate a technology; channel: peers or leaders."""
         if channel not in ("peers", "leaders"):
             raise ValueError(f"channel is {channel!r}; allowed: peers, leaders")
-        cells = self.model.simulation.state.cells
-        return float(cells[channel][self.model.technology(technology), self.row] * EXPOSURE_UNIT)
+        seen = self.model.simulation.state.seen
+        return float(seen[channel][self.model.technology(technology), self.row] * EXPOSURE_UNIT)
 
     def adopt(self, technology: str) -> bool:
         """Take up a technology now, at nobody's cost; it operates after its lag. False if it is there already."""

@@ -102,9 +102,13 @@ TECHNOLOGY = _record(
 """A technology as given; lag and life in steps (life 0: no end); `exposed` to incidents, `counted` in the index."""
 REGION = _record(start=_L, stop=_L, members=_L, population=_L, grp=_F, industry=_F, urban=_F)
 STEP = _record(year=_I, opens=_B)
-CELL = _record(peers=_W, leaders=_W, event=_I, following=_I, spell=_S, status=_B, stale=_B, lacking=_B)
-"""One technology at one place: exposures in units of 2**-31, its event, the next cell on the same day, and how many
-prerequisites do not operate there."""
+CELL = _record(status=_B, stale=_B, lacking=_B)
+"""One technology at one place: what is read of others at each adoption, so small that a million of them stay in the
+processor's caches. `lacking`: how many prerequisites do not operate there."""
+SEEN = _record(peers=_W, leaders=_W)
+"""A cell's exposures, in units of 2**-31."""
+SPELL = _record(event=_I, number=_S)
+"""A cell's spell: its number, from 1, and the event that is its adoption."""
 WANT = _record(place=_I, guide=_I, source=_B)
 LINE = _record(supply=_F, stale=_I, wants=_I, unsettled=_B)
 """What changes about a technology: its supply, how many cells are stale or wanted, whether a platform may open."""
@@ -119,21 +123,24 @@ PURSE = _record(
 )  # fmt: skip
 """A place's money in minor units: `running`, `fee` and `saving` are a year's; a step's are `due` (running costs and
 fees), `fee_due` and `saved`."""
-AREA = _record(start_share=_F, pool=_L, reserve=_L, pool_inflow=_L, reserve_inflow=_L, median=_L, stirred=_B)
-"""What changes about a region."""
+AREA = _record(start_share=_F, pool=_L, reserve=_L, pool_inflow=_L, reserve_inflow=_L, median=_L)
+"""What changes about a region; `tally` int32[R, K + 1] counts its municipalities by how many technologies operate."""
 PLATE = _record(operating=_I, platform=_B)
 """One technology in one region: municipalities operating it, and whether it is a platform."""
 QUEUE = _record(value=_F, tie=_U, least=_L, place=_I, technology=_I, guide=_I, wanted=_S, source=_B)
-EVENT = _record(place=_I, guide=_I, technology=_S, spell=_S, wanted=_S, adopted=_S, operating=_S, ended=_S, source=_B)
-"""An adoption; times are instants in steps from the start, -1 where there is none."""
+EVENT = _record(
+    place=_I, guide=_I, following=_I, technology=_S, spell=_S, wanted=_S, adopted=_S, operating=_S, ended=_S, source=_B
+)
+"""An adoption; times are instants in steps from the start, -1 where there is none. `following`: the next event on the
+same day of the calendar."""
 PAYMENT = _record(own=_L, regional=_L, federal=_L, private=_L)
 OUTAGE = _record(place=_I, start=_S, stop=_S)
 
-_DIMENSIONS = ("places_count", "kinds", "regions_count", "steps", "years_count", "days", "budgets_count")
+_DIMENSIONS = ("places_count", "kinds", "regions_count", "steps", "years_count", "days", "budgets_count", "levels")
 _SHARED = ("places", "technologies", "requires", "unlocks", "regions", "region_links", "fit", "peers_in", "peers_out",
            "leaders_in", "leaders_out", "calendar", "since_base", "portfolio")  # fmt: skip
-_STATE = ("cells", "remaining", "rates", "stale", "wants", "lines", "starts", "ends", "towns", "purses", "areas",
-          "plates", "table", "ledger", "queue", "spare", "events", "payments", "outages")  # fmt: skip
+_STATE = ("cells", "seen", "spells", "remaining", "rates", "stale", "wants", "lines", "starts", "ends", "towns",
+          "purses", "areas", "tally", "plates", "table", "ledger", "queue", "spare", "events", "payments", "outages")  # fmt: skip
 SHARED_RECORD = _record(
     **dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L, first_year=_L
 )
@@ -163,6 +170,8 @@ since_base = column("since_base", np.float64, "years_count")
 portfolio = column("portfolio", np.uint8, "kinds", "places_count")
 
 cells = column("cells", CELL, "kinds", "places_count")
+seen = column("seen", SEEN, "kinds", "places_count")
+spells = column("spells", SPELL, "kinds", "places_count")
 remaining = column("remaining", np.float32, "kinds", "places_count")
 rates = column("rates", np.float32, "kinds", "places_count")
 all_remaining = column("remaining", np.float32, _MANY)
@@ -175,6 +184,7 @@ ends = column("ends", np.int32, "kinds", "days")
 towns = column("towns", TOWN, "places_count")
 purses = column("purses", PURSE, "places_count")
 areas = column("areas", AREA, "regions_count")
+tally = column("tally", np.int32, "regions_count", "levels")
 plates = column("plates", PLATE, "kinds", "regions_count")
 table = column("table", np.float64, "regions_count", "years_count", len(ECONOMY))
 ledger = column("ledger", np.int64, "budgets_count", "years_count", len(FLOWS))
@@ -221,6 +231,8 @@ class State:
     """Everything that a month may change; `record` STATE_RECORD[1] holds addresses and counters."""
 
     cells: np.ndarray
+    seen: np.ndarray
+    spells: np.ndarray
     remaining: np.ndarray
     rates: np.ndarray
     stale: np.ndarray
@@ -231,6 +243,7 @@ class State:
     towns: np.ndarray
     purses: np.ndarray
     areas: np.ndarray
+    tally: np.ndarray
     plates: np.ndarray
     table: np.ndarray
     ledger: np.ndarray
@@ -267,8 +280,8 @@ def _address(columns: Structure | State, record: np.ndarray) -> None:
 
 def _measure(record: np.ndarray, shape: tuple[int, int, int, int, int]) -> None:
     """Write the lengths of the columns into their record."""
-    _, _, areas, steps, _ = shape
-    for name, size in zip(_DIMENSIONS, (*shape, steps + 1, areas + 1), strict=True):
+    _, kinds, areas, steps, _ = shape
+    for name, size in zip(_DIMENSIONS, (*shape, steps + 1, areas + 1, kinds + 1), strict=True):
         record[name] = size
 
 
@@ -426,6 +439,8 @@ def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
     events_room = max(room or 0, 2 * kinds * count)  # room that nobody enters takes no memory
     state = State(
         cells=np.zeros((kinds, count), CELL),
+        seen=np.zeros((kinds, count), SEEN),
+        spells=np.zeros((kinds, count), SPELL),
         remaining=np.zeros((kinds, count), np.float32),
         rates=np.zeros((kinds, count), np.float32),
         stale=np.zeros((kinds, count), np.int32),
@@ -436,6 +451,7 @@ def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
         towns=np.zeros(count, TOWN),
         purses=np.zeros(count, PURSE),
         areas=np.zeros(areas, AREA),
+        tally=np.zeros((areas, kinds + 1), np.int32),
         plates=np.zeros((kinds, areas), PLATE),
         table=np.zeros((areas, years, len(ECONOMY))),
         ledger=np.zeros((areas + 1, years, len(FLOWS)), np.int64),

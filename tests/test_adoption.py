@@ -50,8 +50,8 @@ def test_exposure_is_that_of_the_engine():
     cells.push(running.events["technology"], running.events["place"])
     peers, leaders = cells.of(np.arange(5))
     assert len(running.events) > 60
-    np.testing.assert_array_equal(peers, running.state.cells["peers"] * 2.0**-31)
-    np.testing.assert_array_equal(leaders, running.state.cells["leaders"] * 2.0**-31)
+    np.testing.assert_array_equal(peers, running.state.seen["peers"] * 2.0**-31)
+    np.testing.assert_array_equal(leaders, running.state.seen["leaders"] * 2.0**-31)
 
 
 def test_network_of_tables_is_that_of_the_scenario(folder):

@@ -274,8 +274,8 @@ def test_pushed_exposure_is_exactly_the_sum_over_all_neighbours_in_every_month(s
         simulation.advance()
         peers, leaders = pushed(simulation)
         member = simulation.shared.places["member"] == 1
-        np.testing.assert_array_equal(simulation.state.cells["peers"][:, member], peers[:, member])
-        np.testing.assert_array_equal(simulation.state.cells["leaders"][:, member], leaders[:, member])
+        np.testing.assert_array_equal(simulation.state.seen["peers"][:, member], peers[:, member])
+        np.testing.assert_array_equal(simulation.state.seen["leaders"][:, member], leaders[:, member])
 
 
 def test_exposure_returns_to_exactly_zero_when_everybody_has_pulled_back() -> None:
@@ -287,9 +287,9 @@ def test_exposure_returns_to_exactly_zero_when_everybody_has_pulled_back() -> No
     )  # fmt: skip
     simulation = Simulation(scenario, 1)
     simulation.advance(18)
-    assert simulation.state.cells["peers"].max() > 0
+    assert simulation.state.seen["peers"].max() > 0
     simulation.advance(1000)
-    assert simulation.state.cells["peers"].tolist() == [[0] * 30]
+    assert simulation.state.seen["peers"].tolist() == [[0] * 30]
     assert simulation.state.plates["operating"].tolist() == [[0]]
 
 
@@ -329,8 +329,8 @@ def test_every_count_is_right_after_any_action_in_any_month(seed: int) -> None:
         assert ((simulation.events["ended"] < 0) <= (running >= INSTALLING)).all()
         peers, leaders = pushed(simulation)
         member = shared.places["member"] == 1
-        np.testing.assert_array_equal(state.cells["peers"][:, member], peers[:, member])
-        np.testing.assert_array_equal(state.cells["leaders"][:, member], leaders[:, member])
+        np.testing.assert_array_equal(state.seen["peers"][:, member], peers[:, member])
+        np.testing.assert_array_equal(state.seen["leaders"][:, member], leaders[:, member])
 
 
 # Neutral values

@@ -261,7 +261,7 @@ def test_a_link_carries_its_share():
 
     simulation = Simulation(world(0.7), 1)
     listener = list(simulation.shared.network.order).index(0)
-    assert simulation.state.cells["peers"][0, listener] * rules.EXPOSURE_UNIT == pytest.approx(0.7)
+    assert simulation.state.seen["peers"][0, listener] * rules.EXPOSURE_UNIT == pytest.approx(0.7)
     assert_sooner(firsts(world(0.9)), firsts(world(0.1)))
 
 
