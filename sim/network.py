@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.compiled import entry_point
+from sim.compiled import compiled, entry_point, part
 from sim.rules import EARTH_RADIUS, EXPOSURE_UNIT, SHORTEST_DISTANCE, influence
 from sim.world import kilometres, on_sphere
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
 
 _WHOLE = int(1 / EXPOSURE_UNIT)
+FAN_BITS = 3
 
 
 LINK = np.dtype([("weight", np.uint32), ("place", np.int32)])
@@ -130,44 +131,97 @@ def _morton(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
 
 
 @entry_point
-def strongest(listeners, candidates, reach, position, mass, rank, decay, chosen, weight):
+def strongest(listeners, candidates, boxes, first, reach, position, mass, rank, decay, chosen, weight):
     """For each listener the candidates of largest gravity weight, strongest first; ties by rank, itself excluded.
 
-    `chosen` int32[listeners, m] and `weight` float64[listeners, m] are filled; unfilled places stay -1. Candidates
-    come heaviest first; `reach` is mass**(2 / decay), by which the straight line, never longer than the arc, rejects
-    nearly all of them without a power or an arc sine.
+    `chosen` int32[listeners, m] and `weight` float64[listeners, m] are filled; unfilled places stay -1. `boxes` and
+    `first`: see `boxes_of`. `reach` is mass**(2 / decay): a candidate, or a box of them, farther than the root of
+    reach * cut in a straight line, which is never longer than the arc, cannot be among the strongest.
     """
-    count = chosen.shape[1]
+    levels = len(first)
     for a in range(len(listeners)):
         i = listeners[a]
-        filled = 0
-        cut = math.inf
-        for j in candidates:
-            if j == i:
-                continue
-            x = position[i, 0] - position[j, 0]
-            y = position[i, 1] - position[j, 1]
-            z = position[i, 2] - position[j, 2]
-            chord = x * x + y * y + z * z
-            if filled == count and chord > reach[j] * cut:
-                continue
-            distance = 2.0 * EARTH_RADIUS * math.asin(min(1.0, 0.5 * math.sqrt(chord)))
-            pull = influence(mass[j], distance, 1.0, decay)
-            at = filled
-            while at > 0 and (
-                pull > weight[a, at - 1] or (pull == weight[a, at - 1] and rank[j] < rank[chosen[a, at - 1]])
-            ):
-                at -= 1
-            if at == count:
-                continue
-            for b in range(min(filled, count - 1), at, -1):
-                chosen[a, b] = chosen[a, b - 1]
-                weight[a, b] = weight[a, b - 1]
-            chosen[a, at] = j
-            weight[a, at] = pull
-            filled = min(filled + 1, count)
-            if filled == count and decay > 0.0:
-                cut = weight[a, count - 1] ** (-2.0 / decay) / (EARTH_RADIUS * EARTH_RADIUS) * (1.0 + 1e-9)
+        filled, cut = 0, math.inf
+        if a > 0:  # neighbours listen to nearly the same places: with those the cut is narrow from the start
+            for j in chosen[a - 1]:
+                if j >= 0 and j != i:
+                    filled, cut = consider(i, j, filled, cut, position, mass, rank, decay, chosen[a], weight[a])
+        at = 0
+        while at < len(candidates):
+            size, level = 1 << (FAN_BITS * levels), levels - 1
+            while level >= 0 and (at & (size - 1) or not beyond(position, i, boxes, first[level] + at // size, cut)):
+                size >>= FAN_BITS
+                level -= 1
+            if level < 0:
+                size = 1 << FAN_BITS
+                for j in candidates[at : at + size]:
+                    if j == i or chord(position, i, j) > reach[j] * cut:
+                        continue
+                    filled, cut = consider(i, j, filled, cut, position, mass, rank, decay, chosen[a], weight[a])
+            at += size
+
+
+@part
+def chord(position, i, j):
+    """The square of the straight line between two points on the unit sphere."""
+    x = position[i, 0] - position[j, 0]
+    y = position[i, 1] - position[j, 1]
+    z = position[i, 2] - position[j, 2]
+    return x * x + y * y + z * z
+
+
+@part
+def beyond(position, i, boxes, box, cut):
+    """Whether nobody in a box can be among the strongest; `cut` is infinite until there are enough."""
+    line = 0.0
+    for axis in range(3):
+        gap = max(0.0, boxes[box, axis] - position[i, axis], position[i, axis] - boxes[box, 3 + axis])
+        line += gap * gap
+    return cut < math.inf and line > boxes[box, 6] * cut
+
+
+@compiled
+def consider(i, j, filled, cut, position, mass, rank, decay, chosen, weight):
+    """Put candidate j among the strongest for listener i if it belongs there; returns how many there are, and the cut.
+
+    `cut` is the square of the straight line at which a candidate of reach 1 would be as strong as the weakest of them.
+    """
+    count = len(chosen)
+    for b in range(filled):
+        if chosen[b] == j:
+            return filled, cut
+    distance = 2.0 * EARTH_RADIUS * math.asin(min(1.0, 0.5 * math.sqrt(chord(position, i, j))))
+    pull = influence(mass[j], distance, 1.0, decay)
+    at = filled
+    while at > 0 and (pull > weight[at - 1] or (pull == weight[at - 1] and rank[j] < rank[chosen[at - 1]])):
+        at -= 1
+    if at == count:
+        return filled, cut
+    for b in range(min(filled, count - 1), at, -1):
+        chosen[b] = chosen[b - 1]
+        weight[b] = weight[b - 1]
+    chosen[at] = j
+    weight[at] = pull
+    filled = min(filled + 1, count)
+    if filled == count and decay > 0.0:
+        cut = weight[count - 1] ** (-2.0 / decay) / (EARTH_RADIUS * EARTH_RADIUS) * (1.0 + 1e-9)
+    return filled, cut
+
+
+def boxes_of(position: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A spatial index of points in the order of a space-filling curve: boxes around eight, around eight of those, ...
+
+    Returns boxes float64[B, 7], lowest corner, highest corner and largest reach, and where each level begins in them.
+    """
+    low, high, far = position, position, reach
+    levels, first = [], [0]
+    while not levels or len(low) > 1:
+        starts = np.arange(0, len(low), 1 << FAN_BITS)
+        low, high = np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
+        far = np.maximum.reduceat(far, starts)
+        levels.append(np.column_stack([low, high, far]))
+        first.append(first[-1] + len(low))
+    return np.concatenate(levels), np.array(first[:-1])
 
 
 def channel_from(n: int, groups: list, gravity: tuple, explicit: tuple) -> Channel:
@@ -175,15 +229,18 @@ def channel_from(n: int, groups: list, gravity: tuple, explicit: tuple) -> Chann
     position, mass, rank, decay, neighbours = gravity
     with np.errstate(over="ignore"):  # an infinite reach rejects nobody, which is right
         reach = mass ** (2.0 / decay) if decay > 0 else np.full(len(mass), math.inf)
+    curve = _morton(np.degrees(np.arcsin(position[:, 2])), np.degrees(np.arctan2(position[:, 1], position[:, 0])))
     sources, targets, weights = [], [], []
     for listeners, candidates in groups:
         width = min(neighbours, len(candidates))
         if width == 0 or len(listeners) == 0:
             continue
-        heaviest_first = candidates[np.lexsort((rank[candidates], -mass[candidates]))]
+        candidates = candidates[np.argsort(curve[candidates], kind="stable")]
+        boxes, first = boxes_of(position[candidates], reach[candidates])
         chosen = np.full((len(listeners), width), -1, dtype=np.int32)
         weight = np.zeros((len(listeners), width))
-        strongest(listeners, heaviest_first, reach, position, mass, rank, float(decay), chosen, weight)
+        gravity_of = (reach, position, mass, rank, float(decay))
+        strongest(listeners, candidates, boxes, first, *gravity_of, chosen, weight)
         present = chosen >= 0
         sources.append(chosen[present])
         targets.append(np.repeat(listeners.astype(np.int32), present.sum(axis=1)))
