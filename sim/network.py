@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -93,13 +94,11 @@ def build(scenario: Scenario) -> Network:
     guides: np.ndarray = np.asarray(places.guide)[order]
     listens = ~guides
 
-    groups_peers, groups_leaders = [], []
-    everybody = np.arange(len(order))
-    leaders = everybody[leading]
-    for r in np.unique(region):
-        here = everybody[region == r]
-        groups_peers.append((here[listens[here]], here))
-        groups_leaders.append((here[listens[here]], leaders[region[leaders] != r]))
+    leaders = np.flatnonzero(leading)
+    inside = [np.flatnonzero(region == r) for r in np.unique(region)]
+    # one at a time: each region has other leaders, and a thousand such lists are long
+    groups_peers = ((here[listens[here]], here) for here in inside)
+    groups_leaders = ((here[listens[here]], leaders[region[leaders] != region[here[0]]]) for here in inside)
     gravity = (position, mass, rank, section.distance_decay, section.neighbours)
     explicit = _explicit_links(scenario, order)
     return Network(
@@ -214,7 +213,8 @@ def boxes_of(position: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.nd
     Returns boxes float64[B, 7], lowest corner, highest corner and largest reach, and where each level begins in them.
     """
     low, high, far = position, position, reach
-    levels, first = [], [0]
+    levels: list[np.ndarray] = []
+    first = [0]
     while not levels or len(low) > 1:
         starts = np.arange(0, len(low), 1 << FAN_BITS)
         low, high = np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
@@ -224,33 +224,32 @@ def boxes_of(position: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.nd
     return np.concatenate(levels), np.array(first[:-1])
 
 
-def channel_from(n: int, groups: list, gravity: tuple, explicit: tuple) -> Channel:
+def channel_from(n: int, groups: Iterable, gravity: tuple, explicit: tuple) -> Channel:
     """Sparse rows from groups of (listeners, candidates), row-normalised, with explicit links taking their share."""
     position, mass, rank, decay, neighbours = gravity
     with np.errstate(over="ignore"):  # an infinite reach rejects nobody, which is right
         reach = mass ** (2.0 / decay) if decay > 0 else np.full(len(mass), math.inf)
     curve = _morton(np.degrees(np.arcsin(position[:, 2])), np.degrees(np.arctan2(position[:, 1], position[:, 0])))
-    sources, targets, weights = [], [], []
-    for listeners, candidates in groups:
+    room = n * min(neighbours, n)
+    source, target, share, used = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room), 0
+    for listeners, heard in groups:
+        candidates = heard[np.argsort(curve[heard], kind="stable")]
         width = min(neighbours, len(candidates))
         if width == 0 or len(listeners) == 0:
             continue
-        candidates = candidates[np.argsort(curve[candidates], kind="stable")]
         boxes, first = boxes_of(position[candidates], reach[candidates])
         chosen = np.full((len(listeners), width), -1, dtype=np.int32)
         weight = np.zeros((len(listeners), width))
         gravity_of = (reach, position, mass, rank, float(decay))
         strongest(listeners, candidates, boxes, first, *gravity_of, chosen, weight)
         present = chosen >= 0
-        sources.append(chosen[present])
-        targets.append(np.repeat(listeners.astype(np.int32), present.sum(axis=1)))
-        share = np.divide(weight, weight.sum(axis=1, keepdims=True), where=present, out=np.zeros_like(weight))
-        weights.append(share[present])
-    source = np.concatenate([*sources, np.empty(0, np.int32)])
-    target = np.concatenate([*targets, np.empty(0, np.int32)])
-    share = np.concatenate([*weights, np.empty(0)])
-    del sources, targets, weights  # a million places have twelve million links in each channel
-    return sparse_rows(n, *_with_explicit(n, source, target, share, explicit, rank))
+        here = slice(used, used + int(present.sum()))
+        source[here] = chosen[present]
+        target[here] = np.repeat(listeners, present.sum(axis=1))
+        weight /= np.where(present.any(axis=1), weight.sum(axis=1), 1.0)[:, None]
+        share[here] = weight[present]
+        used = here.stop
+    return sparse_rows(n, *_with_explicit(n, source[:used], target[:used], share[:used], explicit, rank))
 
 
 def _with_explicit(

@@ -140,7 +140,8 @@ _DIMENSIONS = ("places_count", "kinds", "regions_count", "steps", "years_count",
 _SHARED = ("places", "technologies", "requires", "unlocks", "regions", "region_links", "fit", "peers_in", "peers_out",
            "leaders_in", "leaders_out", "calendar", "since_base", "portfolio")  # fmt: skip
 _STATE = ("cells", "seen", "spells", "remaining", "rates", "stale", "wants", "lines", "starts", "ends", "towns",
-          "purses", "areas", "tally", "plates", "table", "ledger", "queue", "spare", "events", "payments", "outages")  # fmt: skip
+          "purses", "areas", "tally", "plates", "table", "ledger", "queue", "spare", "events", "payments",
+          "outages")  # fmt: skip
 SHARED_RECORD = _record(
     **dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L, first_year=_L
 )

@@ -241,7 +241,7 @@ def _same(tables: Mapping[str, Table], previous: World, *names: str) -> bool:
 
 
 def _frozen(values: Any, kind: Any = np.float64) -> np.ndarray:
-    array = np.array(values, dtype=kind)
+    array = np.asarray(values, dtype=kind)
     array.flags.writeable = False
     return array
 
@@ -252,7 +252,8 @@ def _stacked(tables: Iterable[Table | None]) -> dict[str, Any]:
     columns: dict[str, Any] = {"line": [(table.path, int(line)) for table in given for line in table.lines]}
     for name in given[0].columns if given else ():
         parts = [table.columns[name] for table in given]
-        columns[name] = sum(parts, ()) if isinstance(parts[0], tuple) else np.concatenate(parts)
+        several = sum(parts, ()) if isinstance(parts[0], tuple) else np.concatenate(parts)
+        columns[name] = parts[0] if len(parts) == 1 else several
     return columns
 
 
