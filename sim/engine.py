@@ -41,6 +41,7 @@ from sim.state import (
     ends,
     events,
     fit,
+    following,
     leaders_in,
     leaders_out,
     ledger,
@@ -233,7 +234,7 @@ def schedule_end(shared, state, k, i, instant):
     """Put the end of a technology's life on the calendar. Guides keep their portfolios."""
     if technologies(shared)[k].life > 0 and places(shared)[i].member and instant <= shared.steps:
         number = spells(state)[k, i].event
-        events(state)[number].following = ends(state)[k, instant - 1]
+        following(state)[number] = ends(state)[k, instant - 1]
         ends(state)[k, instant - 1] = number
 
 
@@ -657,7 +658,6 @@ def add_event(state, k, i, wanted, adopted, source, guide):
     event.place, event.technology, event.spell = i, k, spell.number
     event.wanted, event.adopted = wanted, adopted
     event.operating = event.ended = NEVER
-    event.following = NOBODY
     event.source, event.guide = source, guide
     if state.paid:
         payment = payments(state)[at]
@@ -675,7 +675,7 @@ def adopt(shared, row, state, k, i, wanted, t, source, guide):
     if lag > 0 and row.announced > 0.0:
         push(shared, row, state, k, i, 1, ANNOUNCED)
     if 0 <= t + lag < shared.steps:
-        events(state)[at].following = starts(state)[k, t + lag]
+        following(state)[at] = starts(state)[k, t + lag]
         starts(state)[k, t + lag] = at
     return at
 
@@ -866,13 +866,13 @@ def operate(shared, row, state, k, t):
     part = REST if tech.lag > 0 and row.announced > 0.0 else ALL
     while at != NOBODY:
         event = events(state)[at]
-        at, event.following = event.following, NOBODY
+        at = following(state)[at]
         if at != NOBODY:
-            following = events(state)[at]
-            prefetch(peers, places(shared)[following.place].peers_out[0])
-            prefetch(towns(state), following.place)
-            if following.following != NOBODY:
-                prefetch(places(shared), events(state)[following.following].place)
+            coming = events(state)[at].place
+            prefetch(peers, places(shared)[coming].peers_out[0])
+            prefetch(towns(state), coming)
+            if following(state)[at] != NOBODY:
+                prefetch(places(shared), events(state)[following(state)[at]].place)
         event.operating = t + 1
         start_operation(shared, row, state, k, event.place, part)
         schedule_end(shared, state, k, event.place, t + 1 + tech.life)
@@ -1014,7 +1014,7 @@ def lapse(shared, row, run, state, k, t):
     at = ends(state)[k, t]
     while at != NOBODY:
         event = events(state)[at]
-        at, event.following = event.following, NOBODY
+        at = following(state)[at]
         i = event.place
         cell, spell = cells(state)[k, i], spells(state)[k, i]
         if row.cost_level > 0.0:

@@ -128,11 +128,9 @@ AREA = _record(start_share=_F, pool=_L, reserve=_L, pool_inflow=_L, reserve_infl
 PLATE = _record(operating=_I, platform=_B)
 """One technology in one region: municipalities operating it, and whether it is a platform."""
 QUEUE = _record(value=_F, tie=_U, least=_L, place=_I, technology=_I, guide=_I, wanted=_S, source=_B)
-EVENT = _record(
-    place=_I, guide=_I, following=_I, technology=_S, spell=_S, wanted=_S, adopted=_S, operating=_S, ended=_S, source=_B
-)
-"""An adoption; times are instants in steps from the start, -1 where there is none. `following`: the next event on the
-same day of the calendar."""
+EVENT = _record(place=_I, guide=_I, technology=_S, spell=_S, wanted=_S, adopted=_S, operating=_S, ended=_S, source=_B)
+"""An adoption; times are instants in steps from the start, -1 where there is none. What starts or ends on one day hangs
+together: `following` int32[events] is the next event of the day."""
 PAYMENT = _record(own=_L, regional=_L, federal=_L, private=_L)
 OUTAGE = _record(place=_I, start=_S, stop=_S)
 
@@ -140,8 +138,8 @@ _DIMENSIONS = ("places_count", "kinds", "regions_count", "steps", "years_count",
 _SHARED = ("places", "technologies", "requires", "unlocks", "regions", "region_links", "fit", "peers_in", "peers_out",
            "leaders_in", "leaders_out", "calendar", "since_base", "portfolio")  # fmt: skip
 _STATE = ("cells", "seen", "spells", "remaining", "rates", "stale", "wants", "lines", "starts", "ends", "towns",
-          "purses", "areas", "tally", "plates", "table", "ledger", "queue", "spare", "events", "payments",
-          "outages")  # fmt: skip
+          "purses", "areas", "tally", "plates", "table", "ledger", "queue", "spare", "events", "following",
+          "payments", "outages")  # fmt: skip
 SHARED_RECORD = _record(
     **dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L, first_year=_L
 )
@@ -192,6 +190,7 @@ ledger = column("ledger", np.int64, "budgets_count", "years_count", len(FLOWS))
 queue_of = column("queue", QUEUE, "queue_room")
 spare = column("spare", QUEUE, "spare_room")
 events = column("events", EVENT, "event_room")
+following = column("following", np.int32, "event_room")
 payments = column("payments", PAYMENT, "event_room")
 outages = column("outages", OUTAGE, "outage_room")
 
@@ -251,6 +250,7 @@ class State:
     queue: np.ndarray
     spare: np.ndarray
     events: np.ndarray
+    following: np.ndarray
     payments: np.ndarray
     outages: np.ndarray
     record: np.ndarray
@@ -259,6 +259,7 @@ class State:
         """Make room for more events and outages; what is there stays."""
         used, down = int(self.record["event_count"][0]), int(self.record["outage_count"][0])
         self.events = _longer(self.events, events, used)
+        self.following = _longer(self.following, events, used)
         self.outages = _longer(self.outages, outages, down)
         if self.record["paid"][0]:
             self.payments = _longer(self.payments, events, used)
@@ -459,6 +460,7 @@ def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
         queue=np.zeros(waiting, QUEUE),
         spare=np.zeros(waiting + 1, QUEUE),
         events=np.empty(events_room, EVENT),
+        following=np.empty(events_room, np.int32),
         payments=np.empty(events_room if paid else 0, PAYMENT),
         outages=np.empty(2 * count + 1024, OUTAGE),
         record=np.zeros(1, STATE_RECORD),
