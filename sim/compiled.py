@@ -65,8 +65,14 @@ def compiled(function: Callable[..., Any]) -> Any:
     return numba.njit(function, error_model="numpy", nogil=True, _nrt=False)
 
 
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a function that only compiled code calls: without what Python would need to call it."""
+    options = {"error_model": "numpy", "nogil": True, "_nrt": False}
+    return numba.njit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+
+
 def part(function: Callable[..., Any]) -> Any:
-    """Compile a function that is called from one place only, as a part of its caller."""
+    """Compile a function that is called from one place only, and often, as a part of its caller: slow to compile."""
     return numba.njit(function, error_model="numpy", nogil=True, _nrt=False, inline="always")
 
 

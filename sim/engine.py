@@ -6,7 +6,8 @@ operating, and only then are the rates of those who listen worked out anew. A mo
 the waiting cells, remaining -= rate * supply.
 
 Names: i and j are places, k a technology, r a region, t a step; `shared` is a Structure's record, `state` a State's
-record, `row` one row of PARAMETERS, `decrees` its MANDATES, `run` the key of its draws.
+record, `row` one row of PARAMETERS, `decrees` its MANDATES, `run` the key of its draws. Numbers of places are int64
+everywhere, since a function is compiled anew for each kind of whole number.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import math
 import numpy as np
 
 from sim import draws, rules
-from sim.compiled import compiled, entry_point, part, prefetch
+from sim.compiled import entry_point, inner, part, prefetch
 from sim.state import (
     ACTION,
     CLOSED,
@@ -92,7 +93,7 @@ AHEAD = 12
 # The month
 
 
-@part
+@inner
 def month(shared, row, decrees, run, state, t, stage, first, last):
     """One step; statuses at the end of the step before decide, so that the order of places cannot matter.
 
@@ -131,7 +132,7 @@ def month(shared, row, decrees, run, state, t, stage, first, last):
 # Start
 
 
-@part
+@inner
 def begin(shared, row, run, state):
     """The state at the start: initial portfolios operate, at ages drawn from their lives; other clocks are set."""
     clear(shared, state)
@@ -149,7 +150,7 @@ def begin(shared, row, run, state):
         areas(state)[r].start_share = share_operating(shared, state, r)
 
 
-@part
+@inner
 def clear(shared, state):
     """Wipe what the row before left."""
     state.waiting = state.queued = state.federal = state.federal_inflow = 0
@@ -174,7 +175,7 @@ def clear(shared, state):
     ledger(state)[:] = 0
 
 
-@part
+@inner
 def settle(shared, row, run, state):
     """Each place's capacity, empty purse and first incident clock."""
     for i in range(shared.places_count):
@@ -195,13 +196,13 @@ def settle(shared, row, run, state):
         purse.due = purse.fee_due = purse.saved = 0
 
 
-@compiled
+@inner
 def incident_clock(run, key, number):
     """What must pass, in expected incidents, before a place's incident of this number."""
     return draws.exponential(draws.cell_bits(draws.stream(run, draws.INCIDENT, key), np.uint64(0), number))
 
 
-@compiled
+@inner
 def endow(shared, row, run, state, k):
     """Initial portfolios operate from the start; the clocks of the others are set."""
     clocks, paces = remaining(state)[k], rates(state)[k]
@@ -221,7 +222,7 @@ def endow(shared, row, run, state, k):
             clocks[i] = clock(shared, run, k, i, 1)
 
 
-@compiled
+@inner
 def end_of_initial(shared, run, k, i):
     """The instant at which a technology that was there from the start ends: its age is uniform on [0, life)."""
     life = technologies(shared)[k].life
@@ -229,7 +230,7 @@ def end_of_initial(shared, run, k, i):
     return life - int(draws.uniform(bits) * life)
 
 
-@compiled
+@inner
 def schedule_end(shared, state, k, i, instant):
     """Put the end of a technology's life on the calendar. Guides keep their portfolios."""
     if technologies(shared)[k].life > 0 and places(shared)[i].member and instant <= shared.steps:
@@ -238,7 +239,7 @@ def schedule_end(shared, state, k, i, instant):
         ends(state)[k, instant - 1] = number
 
 
-@compiled
+@inner
 def clock(shared, run, k, i, spell):
     """The threshold of a cell's clock: a standard exponential keyed by municipality, technology and spell."""
     bits = draws.stream(run, draws.CLOCK, places(shared)[i].key)
@@ -248,7 +249,7 @@ def clock(shared, run, k, i, spell):
 # Exposure and rates
 
 
-@compiled
+@inner
 def multiplier(shared, row, state, k, i):
     """M of a cell as it stands: capacity and attractiveness."""
     tech, town = technologies(shared)[k], towns(state)[i]
@@ -267,7 +268,7 @@ def multiplier(shared, row, state, k, i):
     return rules.multiplier(town.capacity, row.benefit_weight, value)
 
 
-@compiled
+@inner
 def rate(shared, row, state, k, i):
     """What a step takes off the clock of a waiting cell, before supply and mandate."""
     exposure, town = seen(state)[k, i], towns(state)[i]
@@ -287,7 +288,7 @@ def rate(shared, row, state, k, i):
     return min(shared.step * hazard, HIGHEST_RATE)
 
 
-@compiled
+@inner
 def note(cell, line, noted, i):
     """Note that the rate of place i's cell must be worked out anew, if it is waiting."""
     if cell.status == WAITING and not cell.stale:
@@ -296,20 +297,20 @@ def note(cell, line, noted, i):
         line.stale += 1
 
 
-@compiled
+@inner
 def mark(state, k, i):
     """Note that the rate of a cell must be worked out anew."""
     note(cells(state)[k, i], lines(state)[k], stale(state)[k], i)
 
 
-@compiled
+@inner
 def mark_all(state, i):
     """The rates of all that place i waits for have changed."""
     for k in range(state.kinds):
         mark(state, k, i)
 
 
-@compiled
+@inner
 def refresh(shared, row, state, k):
     """Work out the rates that have gone stale."""
     line, noted, own, paces = lines(state)[k], stale(state)[k], cells(state)[k], rates(state)[k]
@@ -321,14 +322,14 @@ def refresh(shared, row, state, k):
         prefetch(paces, ahead)
         prefetch(own, ahead)
         prefetch(exposure, ahead)
-        i = noted[at]
+        i = np.int64(noted[at])
         own[i].stale = 0
         if own[i].status == WAITING:
             paces[i] = rate(shared, row, state, k, i)
     line.stale = 0
 
 
-@compiled
+@inner
 def part_of(weight, part, announced):
     """The part of a link's weight that a change concerns: all, what is announced, or the rest."""
     if part == ALL:
@@ -337,7 +338,7 @@ def part_of(weight, part, announced):
     return seen if part == ANNOUNCED else weight - seen
 
 
-@compiled
+@inner
 def push(shared, row, state, k, j, sign, part):
     """Add (sign 1) or take away (-1) place j's influence with those who listen to it, and mark them stale."""
     place = places(shared)[j]
@@ -347,18 +348,18 @@ def push(shared, row, state, k, j, sign, part):
     for at in range(place.peers_out[0], place.peers_out[1]):
         link = channel[at]
         exposure[link.place].peers += sign * part_of(link.weight, part, row.announced)
-        note(own[link.place], line, noted, link.place)
+        note(own[link.place], line, noted, np.int64(link.place))
     channel = leaders_out(shared)
     for at in range(place.leaders_out[0], place.leaders_out[1]):
         link = channel[at]
         exposure[link.place].leaders += sign * part_of(link.weight, part, row.announced)
-        note(own[link.place], line, noted, link.place)
+        note(own[link.place], line, noted, np.int64(link.place))
 
 
 # Economy and money
 
 
-@compiled
+@inner
 def share_operating(shared, state, r):
     """S_r: population-weighted share of technologies operating; people of no place here count as without."""
     region = regions(shared)[r]
@@ -370,7 +371,7 @@ def share_operating(shared, state, r):
     return people / (shared.counted_kinds * region.population)
 
 
-@part
+@inner
 def economy(shared, row, run, state, t):
     """When a year begins, its regional products, and the budgets that follow from them."""
     if not calendar(shared)[t].opens:
@@ -389,7 +390,7 @@ def economy(shared, row, run, state, t):
     state.federal_inflow = int(total * row.federal_pool)
 
 
-@compiled
+@inner
 def region_economy(shared, row, state, r, y, years, shock):
     """One region's row of the yearly table; returns its GRP, billions a year."""
     region = regions(shared)[r]
@@ -408,7 +409,7 @@ def region_economy(shared, row, state, r, y, years, shock):
     return max(product, 0.0)
 
 
-@compiled
+@inner
 def region_budgets(shared, row, state, r, product):
     """Inflows a step of a region's municipalities and its pool, from its GRP in billions; returns the former's sum."""
     region, area = regions(shared)[r], areas(state)[r]
@@ -425,13 +426,13 @@ def region_budgets(shared, row, state, r, product):
     return total
 
 
-@compiled
+@inner
 def whole(millions):
     """Millions as whole minor units, rounded."""
     return int(math.floor(millions * MINOR_UNITS + 0.5))
 
 
-@part
+@inner
 def budgets(shared, state, t):
     """Money flows in, running costs and fees go out; what cannot be paid is arrears, never a negative balance."""
     y = calendar(shared)[t].year
@@ -456,7 +457,7 @@ def budgets(shared, state, t):
         flows[RUNNING_PAID] += running
 
 
-@compiled
+@inner
 def keep_house(purse):
     """One municipality's inflow, savings, running costs, fees and arrears of a step; returns what it paid."""
     available = purse.balance + purse.inflow + purse.saved
@@ -467,13 +468,13 @@ def keep_house(purse):
     return paid
 
 
-@compiled
+@inner
 def cost_of(shared, row, state, k, i):
     """What technology k costs place i now, whole minor units."""
     return price(shared, row, state, k, i, lines(state)[k].supply, plates(state)[k, places(shared)[i].region].platform)
 
 
-@compiled
+@inner
 def price(shared, row, state, k, i, supply, platform):
     """What technology k would cost place i, whole minor units; from the second time on it is renewed at a part."""
     millions = rules.full_cost(
@@ -492,7 +493,7 @@ def price(shared, row, state, k, i, supply, platform):
 # Wants
 
 
-@part
+@inner
 def supply(shared, row, state, t):
     """This step's supply of each technology."""
     if row.severity <= 0.0 or t < row.sanctions_from:
@@ -515,7 +516,7 @@ def prepare(shared, row, decrees, state, k, t):
             obey(shared, state, k, decrees[m].region, decrees[m].rate * shared.step)
 
 
-@part
+@inner
 def want(shared, row, decrees, run, state, first, last, t):
     """Clocks run down at the hazard, technologies of the same supply together; at zero the technology is wanted."""
     here = first * shared.places_count
@@ -531,7 +532,7 @@ def want(shared, row, decrees, run, state, first, last, t):
         reasons(shared, row, decrees, run, state, k, t)
 
 
-@compiled
+@inner
 def age(clocks, paces, start, stop, factor):
     """The pass over the waiting cells: remaining -= rate * supply; returns how many clocks have run out."""
     due = np.int32(0)
@@ -542,7 +543,7 @@ def age(clocks, paces, start, stop, factor):
     return due
 
 
-@compiled
+@inner
 def obey(shared, state, k, r, toll):
     """A mandate takes its toll off the clocks of its region, where the prerequisites operate."""
     clocks = remaining(state)[k]
@@ -551,7 +552,7 @@ def obey(shared, state, k, r, toll):
             clocks[i] -= np.float32(toll)
 
 
-@compiled
+@inner
 def collect(state, start, stop):
     """Those whose clock has run out want the technology."""
     clocks = all_remaining(state)
@@ -567,7 +568,7 @@ def collect(state, start, stop):
             cells(state)[k, i].status = WANTED
 
 
-@compiled
+@inner
 def reasons(shared, row, decrees, run, state, k, t):
     """Each place that wants a technology wants it for a reason of its own."""
     entries, count, exposure, number = wants(state)[k], lines(state)[k].wants, seen(state)[k], spells(state)[k]
@@ -582,10 +583,10 @@ def reasons(shared, row, decrees, run, state, k, t):
         prefetch(peers, place.peers_in[0])
         prefetch(leaders, place.leaders_in[0])
         entry = entries[at]
-        entry.source, entry.guide = attribute(shared, row, decrees, run, state, k, entry.place, t)
+        entry.source, entry.guide = attribute(shared, row, decrees, run, state, k, np.int64(entry.place), t)
 
 
-@compiled
+@inner
 def mandated(shared, decrees, k, i, t):
     """The mandates' rate on a cell at step t, 1/year."""
     total = 0.0
@@ -597,7 +598,7 @@ def mandated(shared, decrees, k, i, t):
     return total
 
 
-@compiled
+@inner
 def attribute(shared, row, decrees, run, state, k, i, t):
     """The source of an adoption, and its guide, drawn in proportion to the terms of the hazard."""
     exposure, place, town, key = seen(state)[k, i], places(shared)[i], towns(state)[i], technologies(shared)[k].key
@@ -624,7 +625,7 @@ def attribute(shared, row, decrees, run, state, k, i, t):
     return EXTERNAL, NOBODY
 
 
-@compiled
+@inner
 def guide(channel, bounds, state, k, target, announced):
     """The place whose part of the exposure holds the point `target`; parts are laid end to end, strongest first."""
     passed = 0
@@ -647,7 +648,7 @@ def guide(channel, bounds, state, k, target, announced):
 # Payment and adoption
 
 
-@compiled
+@inner
 def add_event(state, k, i, wanted, adopted, source, guide):
     """Append an adoption to the list of events; returns its number."""
     at = state.event_count
@@ -665,7 +666,7 @@ def add_event(state, k, i, wanted, adopted, source, guide):
     return at
 
 
-@compiled
+@inner
 def adopt(shared, row, state, k, i, wanted, t, source, guide):
     """Place i adopts technology k in step t: announced now, operating after the lag. Returns the event's number."""
     lag = technologies(shared)[k].lag
@@ -680,28 +681,29 @@ def adopt(shared, row, state, k, i, wanted, t, source, guide):
     return at
 
 
-@part
+@inner
 def adopt_all(shared, row, state, t):
     """Where money is slack, whoever wants adopts."""
     for k in range(shared.kinds):
         for at in range(lines(state)[k].wants):
             entry = wants(state)[k, at]
-            adopt(shared, row, state, k, entry.place, t + 1, t, entry.source, entry.guide)
+            adopt(shared, row, state, k, np.int64(entry.place), t + 1, t, entry.source, entry.guide)
 
 
-@part
+@inner
 def queue(shared, row, run, state, t):
     """Put this step's wants into the queue: in order of benefit for cost, then month, then a keyed tie."""
     new = 0
     for k in range(shared.kinds):
         for at in range(lines(state)[k].wants):
             wish, entry = wants(state)[k, at], spare(state)[new]
-            bits = draws.stream(run, draws.TIE, places(shared)[wish.place].key)
-            entry.place, entry.technology = wish.place, k
-            entry.value = rules.priority(technologies(shared)[k].benefit, cost_of(shared, row, state, k, wish.place))
-            entry.tie = draws.cell_bits(bits, technologies(shared)[k].key, spells(state)[k, wish.place].number)
+            i = np.int64(wish.place)
+            bits = draws.stream(run, draws.TIE, places(shared)[i].key)
+            entry.place, entry.technology = i, k
+            entry.value = rules.priority(technologies(shared)[k].benefit, cost_of(shared, row, state, k, i))
+            entry.tie = draws.cell_bits(bits, technologies(shared)[k].key, spells(state)[k, i].number)
             entry.wanted, entry.source, entry.guide = t + 1, wish.source, wish.guide
-            entry.least = least_own(shared, row, state, k, wish.place, wish.source)
+            entry.least = least_own(shared, row, state, k, i, wish.source)
             new += 1
     if new > 0:
         sort(spare(state), new)
@@ -709,7 +711,7 @@ def queue(shared, row, run, state, t):
         state.queued += new
 
 
-@compiled
+@inner
 def least_own(shared, row, state, k, i, source):
     """What place i must hold at the least to pay for technology k: at full supply, on a platform, from full pools.
 
@@ -721,7 +723,7 @@ def least_own(shared, row, state, k, i, source):
     return int(public * (1.0 - shares) * (1.0 - 1e-9)) - 4
 
 
-@compiled
+@inner
 def before(a, b):
     """Whether queue entry a is served before entry b."""
     if a.value != b.value:
@@ -731,7 +733,7 @@ def before(a, b):
     return a.tie < b.tie
 
 
-@compiled
+@inner
 def move(entries, to, source, at):
     """Copy entry `at` of `source` to `to` of `entries`."""
     old, new = source[at], entries[to]
@@ -740,7 +742,7 @@ def move(entries, to, source, at):
     new.guide, new.wanted, new.source = old.guide, old.wanted, old.source
 
 
-@compiled
+@inner
 def sort(entries, count):
     """Put the first `count` entries in order of service: heap sort, in place, with room for one more behind them."""
     for start in range(count // 2 - 1, -1, -1):
@@ -750,7 +752,7 @@ def sort(entries, count):
         sift(entries, 0, end)
 
 
-@compiled
+@inner
 def swap(entries, a, b):
     """Exchange two entries, by way of the last one."""
     hand = len(entries) - 1
@@ -759,7 +761,7 @@ def swap(entries, a, b):
     move(entries, b, entries, hand)
 
 
-@compiled
+@inner
 def sift(entries, root, end):
     """Let an entry sink to its place in a heap whose root is served last."""
     while 2 * root + 1 < end:
@@ -772,7 +774,7 @@ def sift(entries, root, end):
         root = child
 
 
-@compiled
+@inner
 def merge(entries, old, added, new):
     """Merge `new` sorted entries into `old` sorted ones, from the back."""
     at, a, b = old + new - 1, old - 1, new - 1
@@ -786,7 +788,7 @@ def merge(entries, old, added, new):
         at -= 1
 
 
-@part
+@inner
 def pay(shared, row, state, t):
     """Serve the queue: whoever can pay adopts, whoever cannot is passed over and waits."""
     if row.inclusion > 0.0 and state.queued > 0:
@@ -803,10 +805,10 @@ def pay(shared, row, state, t):
     state.queued = kept
 
 
-@compiled
+@inner
 def served(shared, row, state, entry, t):
     """Pay for one entry if its place can, each pool giving the smaller of its share and its balance, and adopt."""
-    i, k = entry.place, entry.technology
+    i, k = np.int64(entry.place), np.int64(entry.technology)
     town, purse = towns(state)[i], purses(state)[i]
     r = town.region
     cost = cost_of(shared, row, state, k, i)
@@ -826,12 +828,12 @@ def served(shared, row, state, entry, t):
     area.pool -= regional - from_reserve
     state.federal -= federal
     purse.balance -= own
-    event = adopt(shared, row, state, k, i, entry.wanted, t, entry.source, entry.guide)
+    event = adopt(shared, row, state, k, i, np.int64(entry.wanted), t, entry.source, entry.guide)
     receipt(state, event, ledger(state)[r, calendar(shared)[t].year], own, regional, federal, private)
     return True
 
 
-@compiled
+@inner
 def receipt(state, event, flows, own, regional, federal, private):
     """Write who paid beside the event and into the ledger."""
     payment = payments(state)[event]
@@ -842,7 +844,7 @@ def receipt(state, event, flows, own, regional, federal, private):
     flows[PRIVATE_SPENT] += private
 
 
-@compiled
+@inner
 def medians(shared, state):
     """The median number of technologies operating in each region's municipalities (the lower one of two)."""
     for r in range(shared.regions_count):
@@ -857,7 +859,7 @@ def medians(shared, state):
 # Operation
 
 
-@compiled
+@inner
 def operate(shared, row, state, k, t):
     """Technologies whose lag is over start to operate."""
     at = starts(state)[k, t]
@@ -874,11 +876,12 @@ def operate(shared, row, state, k, t):
             if following(state)[at] != NOBODY:
                 prefetch(places(shared), events(state)[following(state)[at]].place)
         event.operating = t + 1
-        start_operation(shared, row, state, k, event.place, part)
-        schedule_end(shared, state, k, event.place, t + 1 + tech.life)
+        i = np.int64(event.place)
+        start_operation(shared, row, state, k, i, part)
+        schedule_end(shared, state, k, i, t + 1 + tech.life)
 
 
-@compiled
+@inner
 def start_operation(shared, row, state, k, i, part):
     """Technology k operates at place i from now on: it is seen, counted and paid for."""
     cells(state)[k, i].status = OPERATING
@@ -887,7 +890,7 @@ def start_operation(shared, row, state, k, i, part):
         oblige(shared, row, state, k, i, 1)
 
 
-@compiled
+@inner
 def show(shared, row, state, k, i, sign, part):
     """A technology comes into operation (sign 1) or goes out of it (-1), for all whom that concerns."""
     tech, place, town = technologies(shared)[k], places(shared)[i], towns(state)[i]
@@ -899,11 +902,12 @@ def show(shared, row, state, k, i, sign, part):
     town.counted += sign * tech.counted
     tally(state)[place.region, town.counted] += place.member
     for at in range(tech.unlocks[0], tech.unlocks[1]):
-        cells(state)[unlocks(shared)[at], i].lacking -= sign
-        mark(state, unlocks(shared)[at], i)
+        other = np.int64(unlocks(shared)[at])
+        cells(state)[other, i].lacking -= sign
+        mark(state, other, i)
 
 
-@compiled
+@inner
 def oblige(shared, row, state, k, i, sign):
     """Begin (sign 1) or end (-1) what operation obliges place i to pay a year, and what it saves.
 
@@ -921,7 +925,7 @@ def oblige(shared, row, state, k, i, sign):
     purse.due = int(purse.running * shared.step) + purse.fee_due
 
 
-@part
+@inner
 def platforms(shared, row, state):
     """Platforms open for good where enough municipalities operate a technology, helped by linked regions with one."""
     for k in range(shared.kinds):
@@ -943,7 +947,7 @@ def platforms(shared, row, state):
                     mark(state, k, i)
 
 
-@compiled
+@inner
 def partners(shared, state, k, r):
     """The weighted share of linked regions in which technology k was a platform before this step."""
     linked = 0
@@ -956,7 +960,7 @@ def partners(shared, state, k, r):
 # Incidents and obsolescence
 
 
-@part
+@inner
 def incidents(shared, row, run, state, t):
     """Outages end, distrust fades, and clocks of incidents run down."""
     if row.incident_rate <= 0.0 or shared.exposed_kinds == 0:
@@ -976,7 +980,7 @@ def incidents(shared, row, run, state, t):
             strike(shared, row, run, state, i, t)
 
 
-@compiled
+@inner
 def strike(shared, row, run, state, i, t):
     """An incident: the technologies of place i are down for a while, and for two years people distrust such systems."""
     town = towns(state)[i]
@@ -998,7 +1002,7 @@ def strike(shared, row, run, state, i, t):
         mark_all(state, i)
 
 
-@compiled
+@inner
 def restore(shared, row, state, i):
     """The outage is over: what was down operates again."""
     towns(state)[i].down_until = NEVER
@@ -1008,14 +1012,14 @@ def restore(shared, row, state, i):
             show(shared, row, state, k, i, 1, ALL)
 
 
-@part
+@inner
 def lapse(shared, row, run, state, k, t):
     """Technologies at the end of their life lapse; the clock of the next spell starts."""
     at = ends(state)[k, t]
     while at != NOBODY:
         event = events(state)[at]
         at = following(state)[at]
-        i = event.place
+        i = np.int64(event.place)
         cell, spell = cells(state)[k, i], spells(state)[k, i]
         if row.cost_level > 0.0:
             oblige(shared, row, state, k, i, -1)
@@ -1033,7 +1037,7 @@ def lapse(shared, row, run, state, k, t):
 # Record
 
 
-@part
+@inner
 def record(shared, state, t):
     """At the end of a year, and of the run: what is owed, held and waited for."""
     y = calendar(shared)[t].year
@@ -1054,7 +1058,7 @@ def record(shared, state, t):
 # What Python calls
 
 
-@compiled
+@inner
 def copy(target, source):
     """Copy an array of three dimensions; plain assignment would allocate, which compiled code here never does."""
     for a in range(source.shape[0]):
@@ -1063,7 +1067,7 @@ def copy(target, source):
                 target[a, b, c] = source[a, b, c]
 
 
-@compiled
+@inner
 def room(shared, state):
     """Whether the lists of events can take all that a step may add."""
     enough = state.event_count + state.waiting <= state.event_room
@@ -1127,7 +1131,7 @@ def equip(shared, rows, number, state, k, i, t):
     return True
 
 
-@compiled
+@inner
 def forget(state, k, i):
     """Take a cell out of the queue."""
     entries = queue_of(state)

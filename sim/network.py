@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.compiled import compiled, entry_point, part
+from sim.compiled import entry_point, inner, part
 from sim.rules import EARTH_RADIUS, EXPOSURE_UNIT, SHORTEST_DISTANCE, influence
 from sim.world import kilometres, on_sphere
 
@@ -179,7 +179,7 @@ def beyond(position, i, boxes, box, cut):
     return cut < math.inf and line > boxes[box, 6] * cut
 
 
-@compiled
+@inner
 def consider(i, j, filled, cut, position, mass, rank, decay, chosen, weight):
     """Put candidate j among the strongest for listener i if it belongs there; returns how many there are, and the cut.
 

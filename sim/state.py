@@ -141,11 +141,17 @@ _STATE = ("cells", "seen", "spells", "remaining", "rates", "stale", "wants", "li
           "purses", "areas", "tally", "plates", "table", "ledger", "queue", "spare", "events", "following",
           "payments", "outages")  # fmt: skip
 SHARED_RECORD = _record(
-    **dict.fromkeys((*_SHARED, *_DIMENSIONS), _U), step=_F, counted_kinds=_L, exposed_kinds=_L, first_year=_L
+    **dict.fromkeys(_SHARED, _U),
+    **dict.fromkeys(_DIMENSIONS, _L),
+    step=_F,
+    counted_kinds=_L,
+    exposed_kinds=_L,
+    first_year=_L,
 )
 STATE_RECORD = _record(
-    **dict.fromkeys((*_STATE, *_DIMENSIONS), _U),
-    **dict.fromkeys(("event_room", "outage_room", "queue_room", "spare_room", "paid"), _U),
+    **dict.fromkeys(_STATE, _U),
+    **dict.fromkeys(_DIMENSIONS, _L),
+    **dict.fromkeys(("event_room", "outage_room", "queue_room", "spare_room", "paid"), _L),
     **dict.fromkeys(("event_count", "outage_count", "waiting", "queued", "federal", "federal_inflow"), _L),
 )
 

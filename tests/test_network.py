@@ -57,7 +57,7 @@ def test_weights_worked_by_hand() -> None:
     assert found["c"] * EXPOSURE_UNIT == pytest.approx(1 / 3, abs=2**-31)
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 60])
+@pytest.mark.parametrize("count", [1, 2, 7, 60, 600])
 @pytest.mark.parametrize("settings", [GRAVITY, {"distance_decay": 2.0, "size_exponent": 0.0, "neighbours": 3},
                                       {"distance_decay": 0.0, "size_exponent": 1.5, "neighbours": 5}])  # fmt: skip
 def test_rows_are_the_largest_weights_of_all_pairs(count: int, settings: dict[str, Any]) -> None:
