@@ -21,7 +21,7 @@ from sim.scenario import Scenario
 from sim.state import FIELDS, State, Structure, mandates, parameters, structure, workspace
 
 LARGEST_CHUNK = 256
-LARGE = 1_000_000
+LARGE = 3_000_000
 """Cells from which on a single row is shared by threads: below, handing over takes longer than it saves."""
 FIRST_ROOM = 100_000
 """Events for which a workspace makes room at first, unless one row may have more."""
