@@ -314,8 +314,7 @@ def mark_all(state, i):
 def refresh(shared, row, state, k):
     """Work out the rates that have gone stale."""
     line, noted, own, paces = lines(state)[k], stale(state)[k], cells(state)[k], rates(state)[k]
-    exposure = seen(state)[k]
-    people = towns(state)
+    exposure, people = seen(state)[k], towns(state)
     for at in range(line.stale):
         ahead = noted[min(at + AHEAD, line.stale - 1)]
         prefetch(people, ahead)
@@ -863,22 +862,27 @@ def medians(shared, state):
 def operate(shared, row, state, k, t):
     """Technologies whose lag is over start to operate."""
     at = starts(state)[k, t]
-    peers = peers_out(shared)
     tech = technologies(shared)[k]
     part = REST if tech.lag > 0 and row.announced > 0.0 else ALL
     while at != NOBODY:
         event = events(state)[at]
         at = following(state)[at]
-        if at != NOBODY:
-            coming = events(state)[at].place
-            prefetch(peers, places(shared)[coming].peers_out[0])
-            prefetch(towns(state), coming)
-            if following(state)[at] != NOBODY:
-                prefetch(places(shared), events(state)[following(state)[at]].place)
+        expect(shared, state, at)
         event.operating = t + 1
         i = np.int64(event.place)
         start_operation(shared, row, state, k, i, part)
         schedule_end(shared, state, k, i, t + 1 + tech.life)
+
+
+@inner
+def expect(shared, state, at):
+    """Ask the memory for what the next events of a day need: the place and listeners of one, the place of the other."""
+    if at != NOBODY:
+        place = events(state)[at].place
+        prefetch(towns(state), place)
+        prefetch(peers_out(shared), places(shared)[place].peers_out[0])
+        if following(state)[at] != NOBODY:
+            prefetch(places(shared), events(state)[following(state)[at]].place)
 
 
 @inner
@@ -1019,6 +1023,7 @@ def lapse(shared, row, run, state, k, t):
     while at != NOBODY:
         event = events(state)[at]
         at = following(state)[at]
+        expect(shared, state, at)
         i = np.int64(event.place)
         cell, spell = cells(state)[k, i], spells(state)[k, i]
         if row.cost_level > 0.0:
