@@ -58,22 +58,24 @@ def is_cached() -> bool:
     return any(CACHE.rglob("engine.run_rows*.nbc"))
 
 
+_OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
+"""IEEE division, so that loops vectorise; no reference counts, since compiled code here allocates nothing and arrays
+are kept alive by Python."""
+
+
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function where it is used. IEEE division, so that loops vectorise; no reference counts, since
-    compiled code here allocates nothing and arrays are kept alive by Python.
-    """
-    return numba.njit(function, error_model="numpy", nogil=True, _nrt=False)
+    """Compile a function where it is used, in compiled code or from Python."""
+    return numba.njit(function, **_OPTIONS)
 
 
 def inner(function: Callable[..., Any]) -> Any:
     """Compile a function that only compiled code calls: without what Python would need to call it."""
-    options = {"error_model": "numpy", "nogil": True, "_nrt": False}
-    return numba.njit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+    return numba.njit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)
 
 
 def part(function: Callable[..., Any]) -> Any:
-    """Compile a function that is called from one place only, and often, as a part of its caller: slow to compile."""
-    return numba.njit(function, error_model="numpy", nogil=True, _nrt=False, inline="always")
+    """Compile a function that is called from few places, and often, as a part of its callers: slow to compile."""
+    return numba.njit(function, inline="always", **_OPTIONS)
 
 
 def entry_point(function: Callable[..., Any]) -> Any:
@@ -81,7 +83,7 @@ def entry_point(function: Callable[..., Any]) -> Any:
     before = config.CACHE_DIR
     config.CACHE_DIR = str(CACHE)
     try:
-        return numba.njit(function, error_model="numpy", nogil=True, _nrt=False, cache=True)
+        return numba.njit(function, cache=True, **_OPTIONS)
     finally:
         config.CACHE_DIR = before
 

@@ -252,8 +252,10 @@ def _stacked(tables: Iterable[Table | None]) -> dict[str, Any]:
     columns: dict[str, Any] = {"line": [(table.path, int(line)) for table in given for line in table.lines]}
     for name in given[0].columns if given else ():
         parts = [table.columns[name] for table in given]
-        several = sum(parts, ()) if isinstance(parts[0], tuple) else np.concatenate(parts)
-        columns[name] = parts[0] if len(parts) == 1 else several
+        if len(parts) == 1:  # shared, not copied: a large table
+            columns[name] = parts[0]
+        else:
+            columns[name] = sum(parts, ()) if isinstance(parts[0], tuple) else np.concatenate(parts)
     return columns
 
 
