@@ -17,8 +17,8 @@ import numpy as np
 
 from benchmarks import worlds
 from benchmarks.common import Row, apart, give_back, median, options, told
-from sim.batch import Rows, execute, rows_of
-from sim.state import Structure, structure
+from sim.engine.columns import Structure, structure
+from sim.engine.rows import Rows, execute, rows_of
 
 BYTES_A_CELL_MONTH = 12
 SLACK = {"cost_level": 0.0, "incident_rate": 0.0}

@@ -15,8 +15,8 @@ import numpy as np
 import sim
 from benchmarks import worlds
 from benchmarks.common import Row, apart, give_back, median, options, peak_memory, told
-from sim.batch import execute, rows_of
-from sim.state import structure
+from sim.engine.columns import structure
+from sim.engine.rows import execute, rows_of
 
 WORLDS: dict[str, tuple[int, int]] = {
     "synthetic-50": (50, 5),

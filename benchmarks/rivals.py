@@ -16,10 +16,10 @@ import numpy as np
 import scipy.sparse
 
 from benchmarks import worlds
-from sim.batch import rows_of
-from sim.network import Channel
-from sim.rules import EXPOSURE_UNIT
-from sim.state import Structure, structure
+from sim.engine.columns import Structure, structure
+from sim.engine.network import Channel
+from sim.engine.rows import rows_of
+from sim.engine.rules import EXPOSURE_UNIT
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ import numpy as np
 from benchmarks import peers, worlds
 from benchmarks.common import Row, answer, interleaved, median, options, timed, told
 from benchmarks.graphs import Graph, listeners, regular_graph
-from sim.batch import Batch, execute, rows_of
-from sim.network import sparse_rows
-from sim.state import Structure, rewired, structure
+from sim.engine.columns import Structure, rewired, structure
+from sim.engine.network import sparse_rows
+from sim.engine.rows import Batch, execute, rows_of
 
 P, Q, STEPS = 0.002, 0.04, 120
 SPREAD = 1.25

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.common import ROOT, Row, apart, give_back, interleaved, median, options, told
 
-_FIRST = "import sim; from sim.results import run; run(sim.load('perm-krai'), 1, policy='none')"
+_FIRST = "import sim; from sim.results.run import run; run(sim.load('perm-krai'), 1, policy='none')"
 
 
 def command(*words: str, cache: Path) -> float:
@@ -29,7 +29,7 @@ def command(*words: str, cache: Path) -> float:
 def imports() -> dict[str, float]:
     """Seconds of this process's imports of what a run needs."""
     found, start = {}, time.perf_counter()
-    for name in ("numba", "sim", "sim.results", "pandas", "pyarrow.parquet", "matplotlib.figure"):
+    for name in ("numba", "sim", "sim.results.run", "pandas", "pyarrow.parquet", "matplotlib.figure"):
         __import__(name)
         found[f"import {name} (after those above)"] = time.perf_counter() - start
         start = time.perf_counter()

@@ -12,8 +12,8 @@ import numpy as np
 import sim
 from benchmarks import rivals, worlds
 from benchmarks.common import Row, interleaved, median, options, timed, told
-from sim.batch import execute, rows_of
-from sim.state import INITIAL, structure
+from sim.engine.columns import INITIAL, structure
+from sim.engine.rows import execute, rows_of
 
 
 def main(arguments: list[str] | None = None) -> list[Row]:

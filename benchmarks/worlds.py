@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 import sim
-from sim.layers import to_toml
-from sim.scenario import Scenario, shipped
+from sim.scenario.document import to_toml
+from sim.scenario.scenario import Scenario, shipped
 
 KINDS, STEPS = 15, 120
 NEUTRAL: dict[str, dict[str, Any]] = {

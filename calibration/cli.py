@@ -15,7 +15,7 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command asked for."""
-        from sim.tables import InputError
+        from sim.scenario.errors import InputError
 
         try:
             return super().invoke(ctx)
@@ -52,8 +52,8 @@ def grp(
     seed: int,
 ) -> None:
     """Fit regional product on industry and urban population; TABLE has one row a region."""
-    from calibration import grp_report
-    from calibration.grp import COLUMNS, fit, read_regions
+    from calibration.grp import report as grp_report
+    from calibration.grp.fit import COLUMNS, fit, read_regions
 
     keys = _listed(columns, "--columns", 3, 4) or COLUMNS
     regions = read_regions(table, keys, _listed(units, "--units", 3, 3))
@@ -62,7 +62,7 @@ def grp(
         grp_report.write_fit(fitted, output)
         click.echo(f"wrote {output}", err=True)
     if page:
-        from calibration.grp_page import write_page
+        from calibration.grp.page import write_page
 
         write_page(fitted, page)
         click.echo(f"wrote {page}", err=True)
@@ -109,8 +109,8 @@ def targets(
 
     KEY=LOW:HIGH searches another range, or one more parameter; KEY=VALUE changes the scenario.
     """
-    from calibration.targets import as_json, calibrate, in_words, write_fit
-    from sim.cli import announce_compilation, load_scenario
+    from calibration.targets.fit import as_json, calibrate, in_words, write_fit
+    from sim.cli.main import announce_compilation, load_scenario
 
     ranges = {key: limits for key, limits in map(_range, settings) if limits}
     scenario = load_scenario(source, [text for text in settings if not _range(text)[1]])
@@ -128,7 +128,7 @@ def targets(
         write_fit(fitted, output)
         click.echo(f"wrote {output}", err=True)
     if page:
-        from calibration.targets_page import write_page
+        from calibration.targets.page import write_page
 
         write_page(fitted, page)
         click.echo(f"wrote {page}", err=True)
@@ -165,9 +165,9 @@ def adoption(
     **given: Any,
 ) -> None:
     """Fit rates to adoption dates; EVENTS has columns place, technology, date (empty: not adopted by the end)."""
-    from calibration.adoption import as_json, fit, in_words
-    from calibration.adoption_data import Options, read
-    from calibration.grp_report import write_whole
+    from calibration.adoption.data import Options, read
+    from calibration.adoption.fit import as_json, fit, in_words
+    from calibration.grp.report import write_whole
 
     names = tuple(part.strip() for part in covariates.split(",")) if covariates else ()
     options = Options(covariates=names, **{key: value for key, value in given.items() if value is not None})
@@ -177,7 +177,7 @@ def adoption(
         write_whole(output, result + "\n")
         click.echo(f"wrote {output}", err=True)
     if page:
-        from calibration.adoption_page import write_page
+        from calibration.adoption.page import write_page
 
         write_page(fitted, page)
         click.echo(f"wrote {page}", err=True)
@@ -190,9 +190,9 @@ def adoption(
 @click.option("--json", "machine", is_flag=True, help="Print JSON instead of a page (Markdown).")
 def claims(wanted: tuple[str, ...], *, output: Path | None, machine: bool) -> None:
     """Compare each checkable sentence of both papers with data and model; ID such as K19 or Z12: only those."""
-    from calibration.claims import Evidence, as_json, page
-    from calibration.claims import claims as compare
-    from calibration.grp_report import write_whole
+    from calibration.claims.claims import Evidence, as_json, page
+    from calibration.claims.claims import claims as compare
+    from calibration.grp.report import write_whole
 
     found = compare(Evidence(lambda words: click.echo(words, err=True)), wanted)
     if output:

@@ -29,7 +29,7 @@ FITS = ("grp", "adoption", "targets", "claims")
 
 def parameters() -> str:
     """Every parameter by section: key, meaning, unit, default, plausible range, grounds."""
-    from sim.parameters import parameter_table
+    from sim.scenario.schema import parameter_table
 
     lines: list[str] = []
     section = ""
@@ -54,7 +54,7 @@ def _is_number(value: object) -> bool:
 
 def other_keys() -> str:
     """Keys that are no parameters: those of the whole file, of tables, settlements, fits, targets."""
-    from sim import parameters as known
+    from sim.scenario import schema as known
 
     sections: dict[str, type[known.Section]] = {
         "": known.Settings, "tables": known.Tables, "settlements": known.Settlements,
@@ -83,7 +83,7 @@ def _allowed(words: str, annotation: str) -> str:
 
 def columns() -> str:
     """Every column of every table: whether it must be there, what a cell may hold, its unit."""
-    from sim.world import COLUMNS
+    from sim.scenario.places import COLUMNS
 
     lines: list[str] = []
     for table, given in COLUMNS.items():
@@ -98,7 +98,7 @@ def help_texts() -> str:
     """What `--help` of every command says."""
     import click
 
-    from sim.cli import program
+    from sim.cli.main import program
 
     context = program.make_context("uptake", [], resilient_parsing=True)
     lines: list[str] = []

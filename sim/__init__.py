@@ -14,30 +14,30 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from sim.compare import compare as compare_runs
-    from sim.folder import load as load_results
     from sim.model import DiffusionModel
-    from sim.results import Results, run
-    from sim.scenario import Scenario, load, shipped
-    from sim.seek import leader_worth, seek_leaders, seek_target
-    from sim.sweeps import Sweep, sweep
-    from sim.tables import InputError
+    from sim.results.folder import load as load_results
+    from sim.results.run import Results, run
+    from sim.scenario.errors import InputError
+    from sim.scenario.scenario import Scenario, load, shipped
+    from sim.studies.compare import compare as compare_runs
+    from sim.studies.seek import leader_worth, seek_leaders, seek_target
+    from sim.studies.sweep import Sweep, sweep
 
 _HOMES = {
-    "load": "sim.scenario",
-    "shipped": "sim.scenario",
-    "Scenario": "sim.scenario",
-    "InputError": "sim.tables",
-    "run": "sim.results",
-    "Results": "sim.results",
+    "load": "sim.scenario.scenario",
+    "shipped": "sim.scenario.scenario",
+    "Scenario": "sim.scenario.scenario",
+    "InputError": "sim.scenario.errors",
+    "run": "sim.results.run",
+    "Results": "sim.results.run",
     "DiffusionModel": "sim.model",
-    "compare_runs": "sim.compare:compare",
-    "leader_worth": "sim.seek",
-    "load_results": "sim.folder:load",
-    "seek_leaders": "sim.seek",
-    "seek_target": "sim.seek",
-    "sweep": "sim.sweeps",
-    "Sweep": "sim.sweeps",
+    "compare_runs": "sim.studies.compare:compare",
+    "leader_worth": "sim.studies.seek",
+    "load_results": "sim.results.folder:load",
+    "seek_leaders": "sim.studies.seek",
+    "seek_target": "sim.studies.seek",
+    "sweep": "sim.studies.sweep",
+    "Sweep": "sim.studies.sweep",
 }
 
 __all__ = [

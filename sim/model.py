@@ -18,13 +18,13 @@ from mesa.agent import AgentSet
 from mesa.discrete_space import Cell, FixedAgent
 from mesa.discrete_space import Network as Space
 
-from sim import engine
-from sim.batch import Batch, Rows, Simulation
-from sim.results import BASELINE, SIZE_CLASSES, Arm, events_frame
-from sim.rules import EXPOSURE_UNIT
-from sim.scenario import Scenario, load
-from sim.state import DOWN, ECONOMY, INSTALLING, MINOR_UNITS, OPERATING, WAITING, WANTED, structure
-from sim.tables import InputError, Problem, nearest
+from sim.engine import month as engine
+from sim.engine.columns import DOWN, ECONOMY, INSTALLING, MINOR_UNITS, OPERATING, WAITING, WANTED, structure
+from sim.engine.rows import Batch, Rows, Simulation
+from sim.engine.rules import EXPOSURE_UNIT
+from sim.results.run import BASELINE, SIZE_CLASSES, Arm, events_frame
+from sim.scenario.errors import InputError, Problem, nearest
+from sim.scenario.scenario import Scenario, load
 
 if TYPE_CHECKING:
     import networkx

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.batch import execute, rows_of
-from sim.scenario import Scenario
-from sim.state import structure
+from sim.engine.columns import structure
+from sim.engine.rows import execute, rows_of
+from sim.scenario.scenario import Scenario
 from tests.build import build
 
 TRUTH = {"external": 0.02, "peers": 0.4, "leaders": 0.15}

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.batch import Batch, Rows, execute, rows_of
-from sim.scenario import FORMAT, Scenario
-from sim.state import SOURCES, Structure, structure
+from sim.engine.columns import SOURCES, Structure, structure
+from sim.engine.rows import Batch, Rows, execute, rows_of
+from sim.scenario.scenario import FORMAT, Scenario
 
 PLACE = {"region": "r", "population": 50_000.0, "lat": 58.0, "lon": 56.0, "role": "member"}
 REGION = {"population": None, "urban_population": 1e6, "grp_bln": 500.0, "industry_bln": 300.0}

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from sim import draws
-from sim.scenario import Scenario
+from sim.engine import draws
+from sim.scenario.scenario import Scenario
 
 F32 = np.float32
 MINOR = 100_000_000

@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 from scipy import stats
 
-from calibration import adoption
-from calibration.adoption import EXTERNAL, LEADERS, PEERS
-from calibration.adoption_data import NEVER, Exposures, Options, parse_date, read, walk
-from calibration.adoption_page import page
+from calibration.adoption import fit as adoption
+from calibration.adoption.data import NEVER, Exposures, Options, parse_date, read, walk
+from calibration.adoption.fit import EXTERNAL, LEADERS, PEERS
+from calibration.adoption.page import page
 from calibration.cli import calibrate as command
-from sim.batch import Simulation
-from sim.network import build as network_of
-from sim.tables import InputError
+from sim.engine.network import build as network_of
+from sim.engine.rows import Simulation
+from sim.scenario.errors import InputError
 from tests.adoption_tables import TRUTH, table, world, write
 from tests.build import build
 

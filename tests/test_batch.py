@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import sim
-from sim.batch import Simulation, assign, execute, rows_of, structures
-from sim.state import EVENT
+from sim.engine.columns import EVENT
+from sim.engine.rows import Simulation, assign, execute, rows_of, structures
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import floor, full, page, peers, rivals, simple, startup, sweeps, worlds
 from benchmarks.graphs import listeners, regular_graph
-from sim.batch import execute, rows_of
-from sim.network import sparse_rows
-from sim.state import rewired, structure
+from sim.engine.columns import rewired, structure
+from sim.engine.network import sparse_rows
+from sim.engine.rows import execute, rows_of
 
 P, Q, STEPS = simple.P, simple.Q, simple.STEPS
 

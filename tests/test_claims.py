@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from scipy import stats
 
-from calibration.claims import CHECKS, HEAD, TABLE, Claim, Evidence, claims, counts, page
+from calibration.claims.claims import CHECKS, HEAD, TABLE, Claim, Evidence, claims, counts, page
+from calibration.claims.evidence import VERDICTS
 from calibration.cli import calibrate
-from calibration.evidence import VERDICTS
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "claims.md"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import sim
-from sim import cli
+from sim.cli import main as cli
 
 ROOT = Path(__file__).parent.parent
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from worlds import random_world
 
-from sim import folder
-from sim.compare import Comparison, Entry, compare, compare_folders, comparison_figure, difference
-from sim.results import Results, run
-from sim.tables import InputError
+from sim.results import folder
+from sim.results.run import Results, run
+from sim.scenario.errors import InputError
+from sim.studies.compare import Comparison, Entry, compare, compare_folders, comparison_figure, difference
 
 MONEY = {"cost_level": 3.0, "own_share": 3e-4, "regional_pool": 0.3}
 

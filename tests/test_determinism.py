@@ -16,19 +16,19 @@ import numpy as np
 import pytest
 from worlds import random_world
 
-from sim import batch
-from sim.batch import execute, rows_of
-from sim.scenario import Scenario, load
-from sim.state import structure
+from sim.engine import rows as batch
+from sim.engine.columns import structure
+from sim.engine.rows import execute, rows_of
+from sim.scenario.scenario import Scenario, load
 
 WORLDS = (3, 8, 21)
 REPLICATES = 24
 PROGRAM = """
 import hashlib, json, sys
 import numpy as np
-from sim.batch import execute, rows_of
-from sim.scenario import Scenario, load
-from sim.state import structure
+from sim.engine.rows import execute, rows_of
+from sim.scenario.scenario import Scenario, load
+from sim.engine.columns import structure
 
 def digest(scenario):
     shared = structure(scenario)

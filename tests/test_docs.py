@@ -10,7 +10,7 @@ import pytest
 from scripts import loaded
 
 import sim
-from sim.parameters import Mandate, ParameterDraws, parameter_table
+from sim.scenario.schema import Mandate, ParameterDraws, parameter_table
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

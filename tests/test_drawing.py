@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim import drawing
+from sim.report import style as drawing
 
 HEIGHTS = st.lists(st.floats(-50, 150), min_size=1, max_size=9)
 

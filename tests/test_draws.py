@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim import draws
-from sim.compiled import compiled
+from sim.engine import draws
+from sim.engine.compiling import compiled
 
 MASK = (1 << 64) - 1
 PURPOSES = (

@@ -12,9 +12,9 @@ from build import build, events_of, first_adoptions, linear_fit, named_events, s
 from reference import FLOWS, Reference
 from worlds import random_world
 
-from sim.batch import Simulation, assign, execute, rows_of
-from sim.scenario import Scenario
-from sim.state import DOWN, INSTALLING, OPERATING, WAITING, WANTED, structure
+from sim.engine.columns import DOWN, INSTALLING, OPERATING, WAITING, WANTED, structure
+from sim.engine.rows import Simulation, assign, execute, rows_of
+from sim.scenario.scenario import Scenario
 
 HERE = Path(__file__).parent
 CHUNKS = 10

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 from build import build
 
-from sim import folder as folders
-from sim.results import run
-from sim.scenario import load
-from sim.tables import InputError
+from sim.results import folder as folders
+from sim.results.run import run
+from sim.scenario.errors import InputError
+from sim.scenario.scenario import load
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 PROGRESS = re.compile(r"(Compiling|Running|Writing) .*\.(\.\.)?|.*takes about half a minute\.")
@@ -361,7 +361,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Path:
         policies={"-less": {"title": SCRIPT + KAZAKH, "description": SCRIPT, "diffusion": {"leaders": 0.1}}},
         targets={"t": {"technology": "@k", "date": "2025-01", "share": [0.1, 0.9], "source": SCRIPT, "note": SCRIPT}},
     )  # fmt: skip
-    from sim.cli import _pictures, _report
+    from sim.cli.main import _pictures, _report
 
     target = tmp_path_factory.mktemp("named") / "out"
     return folders.save(run(scenario, 5), target, SCRIPT, extras=[functools.partial(_pictures, None), _report])
@@ -404,7 +404,7 @@ def test_the_font_of_the_pictures_has_the_letters() -> None:
     from matplotlib.font_manager import findfont
     from matplotlib.ft2font import FT2Font
 
-    from sim.drawing import STYLE
+    from sim.report.style import STYLE
 
     family = STYLE.get("font.family", "sans-serif")
     font = FT2Font(findfont(family))

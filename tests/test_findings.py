@@ -6,8 +6,8 @@ from build import build, linear_fit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim import findings
-from sim.results import run
+from sim.results import findings
+from sim.results.run import run
 
 COUNTS = st.lists(st.integers(0, 30), min_size=2, max_size=12).filter(any)
 

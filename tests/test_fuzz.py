@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent / "robustness"))
 
 import fuzz
 
-from sim.tables import InputError, Problem
+from sim.scenario.errors import InputError, Problem
 
 
 def test_no_example_is_taken_wrongly() -> None:

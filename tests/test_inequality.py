@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from worlds import random_world
 
-from sim import findings, inequality
-from sim.results import Results, run
-from sim.world import SEGMENTS
+from sim.results import findings, inequality
+from sim.results.run import Results, run
+from sim.scenario.places import SEGMENTS
 
 whole = st.integers(0, 6)
 

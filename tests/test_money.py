@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import random_world
 
-from sim.batch import Simulation
-from sim.scenario import Scenario
-from sim.state import FLOWS, MINOR_UNITS, WANTED
+from sim.engine.columns import FLOWS, MINOR_UNITS, WANTED
+from sim.engine.rows import Simulation
+from sim.scenario.scenario import Scenario
 
 INFLOWS = ("own_inflow", "regional_inflow", "federal_inflow", "granted", "saved")
 OUTFLOWS = ("own_spent", "regional_spent", "federal_spent", "running_paid", "fees_paid")

@@ -12,9 +12,9 @@ from build import build
 from reference import World, great_circle
 from worlds import random_world
 
-from sim import network
-from sim.rules import EXPOSURE_UNIT
-from sim.scenario import Scenario
+from sim.engine import network
+from sim.engine.rules import EXPOSURE_UNIT
+from sim.scenario.scenario import Scenario
 
 GRAVITY = {"distance_decay": 1.0, "size_exponent": 0.7, "neighbours": 12}
 

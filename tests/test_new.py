@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 import sim
-from sim.cli import program
-from sim.cli_new import write_scenario
+from sim.cli.main import program
+from sim.cli.new import write_scenario
 
 
 @pytest.fixture(scope="module")

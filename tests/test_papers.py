@@ -10,12 +10,11 @@ import pytest
 from build import build, events_of, first_adoptions, linear_fit, simulate
 
 import sim
-from sim import rules
-from sim.batch import Simulation
-from sim.engine import FEDERAL_SPENT, FEES_PAID, OWN_INFLOW, PRIVATE_SPENT, RUNNING_PAID, SAVED
-from sim.parameters import parameter_table
-from sim.state import ECONOMY
-from sim.world import COLUMNS, SEGMENTS
+from sim.engine.columns import ECONOMY
+from sim.engine.month import FEDERAL_SPENT, FEES_PAID, OWN_INFLOW, PRIVATE_SPENT, RUNNING_PAID, SAVED, rules
+from sim.engine.rows import Simulation
+from sim.scenario.places import COLUMNS, SEGMENTS
+from sim.scenario.schema import parameter_table
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")

@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import sim
-from sim import findings, illustrator, plots
-from sim.cli_new import write_scenario
-from sim.drawing import svg
-from sim.results import run
+from sim.cli.new import write_scenario
+from sim.report import figures as plots
+from sim.report import illustrator
+from sim.report.style import svg
+from sim.results import findings
+from sim.results.run import run
 
 HOSTILE = "<script>alert('x')</script> & $\\frac{1}{2}$"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -271,6 +273,6 @@ def test_style_of_the_caller_stays(still):
 
 
 def test_no_picture_needs_pyplot():
-    script = "import sys, sim.plots, sim.report; print('matplotlib.pyplot' in sys.modules)"
+    script = "import sys, sim.report.figures, sim.report.report; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -9,9 +9,10 @@ import pytest
 from build import build, linear_fit
 
 import sim
-from sim import findings, report
-from sim.plots import Plot, save_figures
-from sim.results import run
+from sim.report import report
+from sim.report.figures import Plot, save_figures
+from sim.results import findings
+from sim.results.run import run
 
 HOSTILE = "<script>alert('x')</script> & \"more\""
 RATES = {"slow": 0.02, "right": 0.25, "fast": 5.0}

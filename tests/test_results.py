@@ -9,13 +9,13 @@ from build import build, simulate
 from worlds import random_world
 
 import sim
-from sim import rules
-from sim.batch import Simulation
-from sim.outcomes import Measures
-from sim.results import BASELINE, SIZE_CLASSES, Arm, Results, arm_names, run
-from sim.state import ECONOMY, FLOWS, MINOR_UNITS, OPERATING, SOURCES, structure
-from sim.tables import InputError
-from sim.world import SEGMENTS
+from sim.engine import rules
+from sim.engine.columns import ECONOMY, FLOWS, MINOR_UNITS, OPERATING, SOURCES, structure
+from sim.engine.rows import Simulation
+from sim.results.measures import Measures
+from sim.results.run import BASELINE, SIZE_CLASSES, Arm, Results, arm_names, run
+from sim.scenario.errors import InputError
+from sim.scenario.places import SEGMENTS
 
 SEEDS = (0, 8, 13, 21, 30, 57, 114)
 

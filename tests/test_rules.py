@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim import rules
+from sim.engine import rules
 
 SHARE = st.floats(0.0, 1.0)
 POSITIVE = st.floats(0.01, 100.0)

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.layers import key_lines, to_toml
-from sim.parameters import Settings
-from sim.scenario import Scenario, json_schema, load, parameter_table, parse_override, shipped
-from sim.tables import InputError
+from sim.scenario.document import key_lines, to_toml
+from sim.scenario.errors import InputError
+from sim.scenario.scenario import Scenario, json_schema, load, parameter_table, parse_override, shipped
+from sim.scenario.schema import Settings
 
 HERE = Path(__file__).parent / "scenarios"
 INVALID = sorted(path.stem for path in (HERE / "invalid").glob("*.toml"))
@@ -168,7 +168,7 @@ def test_the_outline_is_rings_of_degrees(small: Scenario, folder: Path) -> None:
 
 
 def test_an_outline_too_large_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.scenario.OUTLINE_LIMIT", 100)
+    monkeypatch.setattr("sim.scenario.scenario.OUTLINE_LIMIT", 100)
     with pytest.raises(InputError, match=r"two\.geojson"):
         load(folder / "everything.toml")
 
@@ -456,7 +456,7 @@ def test_a_large_world_is_refused_before_it_is_made(folder: Path, tmp_path: Path
 
 def test_importing_is_light() -> None:
     heavy = "{'pandas', 'networkx', 'numba', 'mesa', 'scipy', 'matplotlib'}"
-    code = f"import sim.scenario, sys; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sim.scenario.scenario, sys; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

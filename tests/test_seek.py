@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from build import build
 
-from sim import seek
-from sim.results import run
-from sim.scenario import Scenario
-from sim.tables import InputError
+from sim.results.run import run
+from sim.scenario.errors import InputError
+from sim.scenario.scenario import Scenario
+from sim.studies import seek
 
 PLACES, YEARS = 10, 2.0
 PEOPLE = [{"id": f"p{i}", "population": 10_000.0 * (i + 1), "lat": 55.0 + i, "lon": 50.0 + i} for i in range(7)]

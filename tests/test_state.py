@@ -8,9 +8,9 @@ import pytest
 from build import build, linear_fit, simulate
 from worlds import random_world
 
-from sim import state
-from sim.parameters import parameter_table
-from sim.scenario import Scenario
+from sim.engine import columns as state
+from sim.scenario.scenario import Scenario
+from sim.scenario.schema import parameter_table
 
 
 def kinds(scenario: Scenario) -> np.ndarray:

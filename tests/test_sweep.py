@@ -21,14 +21,16 @@ from build import build
 from worlds import random_world
 
 import sim
-from sim import findings, sensitivity, sweeps
-from sim.batch import execute, rows_of, structures
-from sim.designs import Factor, design_of, factors_of, is_whole, parse_factor, plausible
-from sim.outcomes import PUBLIC, Measures, chosen_measures, default_measures, measure_names
-from sim.results import Arm, run
-from sim.scenario import Scenario
-from sim.studies import Study, attempt, study_from, world_from
-from sim.tables import InputError
+from sim.engine.rows import execute, rows_of, structures
+from sim.results import findings
+from sim.results.measures import PUBLIC, Measures, chosen_measures, default_measures, measure_names
+from sim.results.run import Arm, run
+from sim.scenario.errors import InputError
+from sim.scenario.scenario import Scenario
+from sim.studies import analysis as sensitivity
+from sim.studies import sweep as sweeps
+from sim.studies.design import Factor, design_of, factors_of, is_whole, parse_factor, plausible
+from sim.studies.study import Study, attempt, study_from, world_from
 
 sys.path.insert(0, str(Path(__file__).parent / "robustness"))
 import kill_sweep
@@ -238,7 +240,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, replicate: int) -> None:
             raise FloatingPointError("it always fails")
         return execute(shared, rows, *others)
 
-    monkeypatch.setattr("sim.studies.execute", some_fail)
+    monkeypatch.setattr("sim.studies.study.execute", some_fail)
 
 
 def test_a_run_that_always_fails_is_listed_and_the_rest_finishes(
@@ -264,7 +266,7 @@ def test_a_fault_of_every_run_is_raised(monkeypatch: pytest.MonkeyPatch) -> None
     def fails(*_: Any) -> Any:
         raise FloatingPointError("broken")
 
-    monkeypatch.setattr("sim.studies.execute", fails)
+    monkeypatch.setattr("sim.studies.study.execute", fails)
     with pytest.raises(FloatingPointError):
         sweeps.run_study(small_study())
 
@@ -608,7 +610,7 @@ def test_attempt_names_rows_of_the_task() -> None:
 
 def test_arms_without_runs_have_measures() -> None:
     scenario = world()
-    from sim.outcomes import bare_arm
+    from sim.results.measures import bare_arm
 
     arm = bare_arm(scenario, structures([scenario])[0])
     assert isinstance(arm, Arm)

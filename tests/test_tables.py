@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.tables import Column, InputError, Problem, nearest, read_table, table_from_cells
+from sim.scenario.errors import InputError, Problem, nearest
+from sim.scenario.tables import Column, read_table, table_from_cells
 
 COLUMNS = {
     "id": Column(unique=True),

@@ -12,15 +12,15 @@ from click.testing import CliRunner
 from scipy import stats
 
 import sim
-from calibration import study as studies
-from calibration import targets
 from calibration.cli import calibrate as command
-from calibration.targets_page import page
-from sim.batch import execute, rows_of
-from sim.draws import generator
-from sim.results import Arm
-from sim.scenario import Scenario
-from sim.state import structure
+from calibration.targets import fit as targets
+from calibration.targets import study as studies
+from calibration.targets.page import page
+from sim.engine.columns import structure
+from sim.engine.draws import generator
+from sim.engine.rows import execute, rows_of
+from sim.results.run import Arm
+from sim.scenario.scenario import Scenario
 from tests.build import build
 
 PERM = sim.load("perm-krai")

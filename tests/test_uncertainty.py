@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from build import build, linear_fit
 
-from sim import findings
-from sim.results import run
-from sim.uncertainty import variance_split, varying
+from sim.results import findings
+from sim.results.run import run
+from sim.results.uncertainty import variance_split, varying
 
 
 def _product(arm):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration import validation
+from calibration.claims import validation
 
 PAGE = Path(__file__).parent.parent / "docs" / "validation.md"
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from build import build, linear_fit
 
-from sim.scenario import Scenario
-from sim.world import SEGMENTS
+from sim.scenario.places import SEGMENTS
+from sim.scenario.scenario import Scenario
 
 
 def random_world(seed: int, **changes: Any) -> Scenario:

@@ -18,15 +18,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import sim
-from sim.compare import difference
-from sim.drawing import BLUE, GREY, INK, SMALL, STYLE, VERMILION, grouped, panels, signed, tidy
-from sim.parameters import parameter_table
-from sim.plots import SOURCE_WORDS
-from sim.results import BASELINE, Results
-from sim.scenario import Scenario
-from sim.seek import TargetAnswer
-from sim.sweep_report import tornado_figure
-from sim.sweeps import Sweep
+from sim.report.figures import SOURCE_WORDS
+from sim.report.style import BLUE, GREY, INK, SMALL, STYLE, VERMILION, grouped, panels, signed, tidy
+from sim.report.sweep import tornado_figure
+from sim.results.run import BASELINE, Results
+from sim.scenario.scenario import Scenario
+from sim.scenario.schema import parameter_table
+from sim.studies.compare import difference
+from sim.studies.seek import TargetAnswer
+from sim.studies.sweep import Sweep
 
 HERE = Path(__file__).parent
 PAGE, SCENARIO, IMAGES = HERE / "perm-krai.md", HERE / "perm-krai.toml", HERE / "images"

@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import sim
-from sim.drawing import BLUE, GREY, SKY, STYLE, panels, svg, tidy, year_axis, year_of
-from sim.results import BASELINE, Results
-from sim.scenario import Scenario
+from sim.report.style import BLUE, GREY, SKY, STYLE, panels, svg, tidy, year_axis, year_of
+from sim.results.run import BASELINE, Results
+from sim.scenario.scenario import Scenario
 
 HERE = Path(__file__).parent
 Series = Callable[[Results, str], np.ndarray]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from sim.tables import InputError, Problem
+from sim.scenario.errors import InputError, Problem
 
 NEEDED = ("solara", "solara_assets", "uvicorn", "ipyvuetify")
 

@@ -13,9 +13,9 @@ from mesa.visualization import SolaraViz
 from mesa.visualization.utils import force_update, update_counter
 from solara.lab import use_task
 
-from sim.results import BASELINE
-from sim.scenario import Scenario, load
-from sim.tables import InputError
+from sim.results.run import BASELINE
+from sim.scenario.errors import InputError
+from sim.scenario.scenario import Scenario, load
 from sim.view import picture
 from sim.view.server import SOURCE
 from sim.view.session import MOST_REPLICATES, Ensemble, ViewModel, ensemble, levers_of

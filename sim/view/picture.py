@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_hex
 
-from sim.drawing import BLUE, ORANGE, PALE, SKY, VERMILION
-from sim.findings import bounds, has_money, headline
-from sim.plots import SHADES, SOURCE_COLOURS, SOURCE_WORDS
-from sim.results import Arm
-from sim.scenario import Scenario
-from sim.state import DOWN, INITIAL, INSTALLING, OPERATING, SOURCES, WANTED
+from sim.engine.columns import DOWN, INITIAL, INSTALLING, OPERATING, SOURCES, WANTED
+from sim.report.figures import SHADES, SOURCE_COLOURS, SOURCE_WORDS
+from sim.report.style import BLUE, ORANGE, PALE, SKY, VERMILION
+from sim.results.findings import bounds, has_money, headline
+from sim.results.run import Arm
+from sim.scenario.scenario import Scenario
 from sim.view.session import Ensemble, Snapshot, ViewModel
 
 ALL = "coverage"

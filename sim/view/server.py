@@ -16,10 +16,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from itertools import pairwise
 from typing import Any
 
-from sim.compiled import is_cached
+from sim.engine.compiling import is_cached
 from sim.model import DiffusionModel
-from sim.scenario import load
-from sim.tables import InputError, Problem
+from sim.scenario.errors import InputError, Problem
+from sim.scenario.scenario import load
 
 ADDRESS = "127.0.0.1"
 SOURCE = "UPTAKE_VIEW"

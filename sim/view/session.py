@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.findings import bands, has_money, month, one
+from sim.engine.columns import MINOR_UNITS
 from sim.model import DiffusionModel
-from sim.parameters import parameter_table
-from sim.results import BASELINE, Arm, run
-from sim.scenario import Scenario
-from sim.state import MINOR_UNITS
-from sim.tables import InputError, Problem
+from sim.results.findings import bands, has_money, month, one
+from sim.results.run import BASELINE, Arm, run
+from sim.scenario.errors import InputError, Problem
+from sim.scenario.scenario import Scenario
+from sim.scenario.schema import parameter_table
 
 MOST_REPLICATES = 100
 LEVERS = (

@@ -29,10 +29,10 @@ from types import FrameType
 
 import numpy as np
 
-from sim.batch import Simulation
-from sim.scenario import Scenario, load
-from sim.tables import InputError
-from sim.world import COLUMNS
+from sim.engine.rows import Simulation
+from sim.scenario.errors import InputError
+from sim.scenario.places import COLUMNS
+from sim.scenario.scenario import Scenario, load
 
 HERE = Path(__file__).parent.parent / "scenarios"
 MAIN = "everything.toml"

@@ -27,7 +27,7 @@ CHILD = """
 import sys
 from pathlib import Path
 import sim
-from sim import sweeps
+from sim.studies import sweep as sweeps
 
 sweeps.PART_SECONDS = float(sys.argv[3])
 sweeps.TIMING_SECONDS = 0.02

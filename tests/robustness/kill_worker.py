@@ -25,7 +25,7 @@ from pathlib import Path
 from kill_sweep import digests, write_scenario
 
 import sim
-from sim import sweeps
+from sim.studies import sweep as sweeps
 
 COMMON = ["--dashboard-address", "127.0.0.1:0"]
 

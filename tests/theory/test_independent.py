@@ -11,7 +11,7 @@ from build import build, first_adoptions, simulate
 from reference import UNIT, World
 from scipy import stats
 
-from sim.scenario import Scenario
+from sim.scenario.scenario import Scenario
 
 LEVEL = 1e-4
 RUNS = 600

@@ -7,8 +7,8 @@ import pytest
 from build import build, events_of, first_adoptions, simulate
 from worlds import random_world
 
-from sim.results import run
-from sim.scenario import Scenario
+from sim.results.run import run
+from sim.scenario.scenario import Scenario
 
 CALM = {
     "finance.cost_level": 0.0, "security.incident_rate": 0.0, "sanctions.severity": 0.5,

@@ -1,0 +1,640 @@
+"""How fast does something spread by itself, from peers and from leaders? Maximum likelihood from adoption dates.
+
+The hazard is the model's: exp(x beta) (p + q_n E^n + q_h E^h), a year, E the exposures of the engine. Exposures are
+constant within an interval of the calendar, so that an adoption in it contributes log(1 - exp(-Lambda)) and waiting
+through it -Lambda, exactly. Against it stand a constant hazard, exp(x beta) p, and the model of Bass (1969) without
+network, exp(x beta) (p + q F), F the share of the others that have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+from calibration.adoption.data import AdoptionData, counted, walk
+from calibration.grp.report import figure, join
+from sim.engine.draws import generator
+
+SOURCES = ("external", "peers", "leaders", "mixing")
+EXTERNAL, PEERS, LEADERS, MIXING = range(4)
+CONSTANT, BASS = (EXTERNAL,), (EXTERNAL, MIXING)
+FOLDS = 5
+BOOTSTRAP = 1000
+NEGLIGIBLE = 1e-3
+"""A source whose likelihood ratio, or share of the adoptions, is below this is not missed."""
+APPEAL_ROUNDS = 40
+DIFFERENT = 2.0
+"""Dispersion of technologies beyond which they are also given an appeal each."""
+TRIFLE = 1e-3
+"""A gain in log score for each adoption too small to speak of."""
+UNTOLD = 4.0
+"""A standard error of a rate's logarithm beyond which the data do not tell it from another source."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the likelihood needs. `waited` float64[4, K, n]: exposure times years waited through, by source.
+
+    For each adoption at risk: `technology`, `place`, `interval` int64[A] and `exposure` float64[A, 4].
+    """
+
+    data: AdoptionData
+    waited: np.ndarray
+    technology: np.ndarray
+    place: np.ndarray
+    interval: np.ndarray
+    exposure: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.technology)
+
+
+def sample(data: AdoptionData) -> Sample:
+    """Go through the calendar once: exposure waited through, and exposure at each adoption."""
+    kinds, n = data.when.shape
+    waited = np.zeros((4, kinds, n))
+    found = []
+    for month in walk(data):
+        waits = month.at_risk & ~month.adopts
+        seen = (waits, waits * month.peers, waits * month.leaders, waits * month.mixed)
+        for source, values in enumerate(seen):
+            waited[source, month.kinds] += values * data.step
+        row, place = np.nonzero(month.adopts)
+        if len(row):
+            at = (row, place)
+            exposure = [np.ones(len(row)), month.peers[at], month.leaders[at], month.mixed[at]]
+            found.append((month.kinds[row], place, np.full(len(row), month.t), np.column_stack(exposure)))
+    columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    return Sample(data, waited, *columns)
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Log-likelihood of some of the sources; technologies and places may carry weights (a bootstrap, a fold).
+
+    Parameters are the logarithms of the sources' rates, then the covariates' effects (standardised).
+    """
+
+    sample: Sample
+    sources: tuple[int, ...]
+    of_technology: np.ndarray
+    of_place: np.ndarray
+
+    @cached_property
+    def _waited(self) -> np.ndarray:
+        """Exposure waited through, by place and source, float64[n, S]."""
+        total = np.einsum("skn,k->ns", self.sample.waited[list(self.sources)], self.of_technology)
+        return np.asarray(total * self.of_place[:, None])
+
+    @cached_property
+    def _adopted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Exposure times years float64[A, S], covariates [A, C] and weights [A] of adoptions."""
+        sample = self.sample
+        weight = self.of_technology[sample.technology] * self.of_place[sample.place]
+        keep = weight > 0
+        exposure = sample.exposure[keep][:, list(self.sources)] * sample.data.step
+        return exposure, sample.data.covariates[sample.place[keep]], weight[keep]
+
+    def start(self) -> np.ndarray:
+        """A guess: adoptions shared out evenly over the sources."""
+        total = np.maximum(self._waited.sum(axis=0), 1e-9)
+        count = max(self._adopted[2].sum(), 1.0)
+        rates = np.log(count / (total + self._adopted[0].sum(axis=0)) / len(self.sources))
+        return np.r_[rates, np.zeros(self.sample.data.covariates.shape[1])]
+
+    def terms(self, values: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """Log-likelihood, gradient and Hessian at the parameters."""
+        size, x = len(self.sources), self.sample.data.covariates
+        rates, effects = np.exp(np.clip(values[:size], -60, 30)), values[size:]
+        waiting = self._waited * rates * np.exp(x @ effects)[:, None]  # [n, S]
+        exposure, covariates, weight = self._adopted
+        part = exposure * rates * np.exp(covariates @ effects)[:, None]  # [A, S]
+        whole = np.maximum(part.sum(axis=1), 1e-300)
+        gone = -np.expm1(-whole)
+        value = float(weight @ np.log(gone) - waiting.sum())
+        slope = weight * np.exp(-whole) / gone
+        bend = -weight * np.exp(-whole) / gone**2
+        each = np.hstack([part, covariates * whole[:, None]])  # derivative of each adoption's Lambda
+        at_rest = np.hstack([waiting.sum(axis=0), x.T @ waiting.sum(axis=1)])
+        gradient = slope @ each - at_rest
+        hessian = (each * bend[:, None]).T @ each
+        hessian[:size, :size] += np.diag(slope @ part - waiting.sum(axis=0))
+        cross = (part * slope[:, None]).T @ covariates - waiting.T @ x
+        hessian[:size, size:] += cross
+        hessian[size:, :size] += cross.T
+        hessian[size:, size:] += (covariates * (slope * whole)[:, None]).T @ covariates
+        hessian[size:, size:] -= (x * waiting.sum(axis=1)[:, None]).T @ x
+        return value, gradient, hessian
+
+    def by_unit(self, values: np.ndarray, unit: str) -> np.ndarray:
+        """Log-likelihood of each technology or place, unweighted: float64[K] or float64[n]."""
+        size, sample = len(self.sources), self.sample
+        rates, factor = np.exp(values[:size]), np.exp(sample.data.covariates @ values[size:])
+        waited = np.einsum("skn,s,n->kn", sample.waited[list(self.sources)], rates, factor)
+        whole = sample.exposure[:, list(self.sources)] @ rates * factor[sample.place] * sample.data.step
+        gain = np.log(-np.expm1(-np.maximum(whole, 1e-300)))
+        if unit == "technology":
+            return np.bincount(sample.technology, gain, sample.waited.shape[1]) - waited.sum(axis=1)
+        return np.bincount(sample.place, gain, sample.waited.shape[2]) - waited.sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """The parameters at which a likelihood is largest, with its value, and the information there."""
+
+    sources: tuple[int, ...]
+    values: np.ndarray
+    value: float
+    information: np.ndarray
+
+
+def maximise(
+    sample: Sample,
+    sources: tuple[int, ...],
+    of_technology: np.ndarray | None = None,
+    of_place: np.ndarray | None = None,
+    start: np.ndarray | None = None,
+    fixed: tuple[int, float] | None = None,
+) -> Maximum:
+    """Maximum likelihood by a trust region with exact derivatives; `fixed`: one parameter's place and value."""
+    kinds, n = sample.waited.shape[1:]
+    likelihood = Likelihood(
+        sample,
+        sources,
+        np.ones(kinds) if of_technology is None else of_technology,
+        np.ones(n) if of_place is None else of_place,
+    )
+    first = likelihood.start() if start is None else start
+    free = np.array([at for at in range(len(first)) if not fixed or at != fixed[0]])
+    whole = first.copy()
+    if fixed:
+        whole[fixed[0]] = fixed[1]
+    known: dict[bytes, tuple[float, np.ndarray, np.ndarray]] = {}
+
+    def at(values: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        key = values.tobytes()
+        if key not in known:
+            known.clear()
+            whole[free] = values
+            known[key] = likelihood.terms(whole)
+        return known[key]
+
+    found = optimize.minimize(
+        lambda v: -at(v)[0],
+        first[free],
+        jac=lambda v: -at(v)[1][free],
+        hess=lambda v: -at(v)[2][np.ix_(free, free)],
+        method="trust-exact",
+        options={"gtol": 1e-6 * max(len(sample), 1), "maxiter": 200},
+    )
+    whole[free] = found.x
+    value, _, hessian = likelihood.terms(whole)
+    return Maximum(sources, whole.copy(), value, -hessian)
+
+
+def maximise_with_appeal(sample: Sample, sources: tuple[int, ...], start: np.ndarray) -> tuple[Maximum, np.ndarray]:
+    """Maximum likelihood where each technology has a factor of its own, float64[K]; those never adopted keep 1.
+
+    Rates and factors are improved in turn; the factors by the EM step for grouped exponential waits.
+    """
+    kinds = sample.waited.shape[1]
+    factor = np.ones(kinds)
+    adopted = np.bincount(sample.technology, minlength=kinds)
+    values, best = start, None
+    for _ in range(APPEAL_ROUNDS):
+        scaled = replace(
+            sample,
+            waited=sample.waited * factor[None, :, None],
+            exposure=sample.exposure * factor[sample.technology][:, None],
+        )
+        best = maximise(scaled, sources, start=values)
+        values = best.values
+        pace = np.exp(values[: len(sources)])
+        size = np.exp(sample.data.covariates @ values[len(sources) :])
+        lived = np.einsum("skn,s,n->k", scaled.waited[list(sources)], pace, size)
+        whole = scaled.exposure[:, list(sources)] @ pace * size[sample.place] * sample.data.step
+        lived += np.bincount(sample.technology, 1.0 - whole / np.expm1(whole), kinds)
+        better = np.where(adopted > 0, factor * adopted / np.maximum(lived, 1e-12), 1.0)
+        better /= np.exp(np.log(better[adopted > 0]).mean())
+        moved = np.abs(np.log(better / factor))[adopted > 0].max()
+        factor = np.where(adopted > 0, better, 1.0)
+        if moved < 1e-3:
+            break
+    assert best is not None
+    return best, factor
+
+
+def _appeal(found: Sample, best: Maximum, dispersion: float) -> dict[str, float] | None:
+    """Peers when technologies may differ in appeal: rate, likelihood ratio and p; None where they hardly differ."""
+    if PEERS not in best.sources or not dispersion > DIFFERENT or len(np.unique(found.technology)) < FOLDS:
+        return None
+    whole, factor = maximise_with_appeal(found, best.sources, best.values)
+    at = best.sources.index(PEERS)
+    rest = tuple(source for source in best.sources if source != PEERS)
+    without, _ = maximise_with_appeal(found, rest, np.delete(best.values, at))
+    ratio = max(2 * (whole.value - without.value), 0.0)
+    spread = float(np.log(factor[np.unique(found.technology)]).std())
+    p = 0.5 * float(stats.chi2.sf(ratio, 1))
+    return {"peers": float(np.exp(whole.values[at])), "statistic": ratio, "p": p, "spread": spread}
+
+
+# The fit
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A parameter with standard error and 95 % interval, from the information and from a bootstrap by technology."""
+
+    name: str
+    estimate: float
+    se: float | None
+    low: float
+    high: float
+    bootstrap_se: float | None = None
+    bootstrap_low: float | None = None
+    bootstrap_high: float | None = None
+
+
+@dataclass(frozen=True)
+class AdoptionFit:
+    """Everything that is said about a table of adoption dates.
+
+    `residuals`: waits between adoptions in expected adoptions, Exp(1) if the model holds. `observed` and `expected`
+    float64[T]: adoptions in each interval. `dose` float64[bins, 4]: exposure to peers, years at risk (weighted with the
+    multiplier), adoptions, and adoptions expected there. `dispersion`: variance of technologies' adoptions about what
+    is expected, 1 if technologies differ by chance only; `appeal`: peers if technologies have an appeal of their own.
+    """
+
+    sample: Sample
+    maximum: Maximum
+    estimates: tuple[Estimate, ...]
+    tests: dict[str, dict[str, float]]
+    held_out: dict[str, dict[str, float] | None]
+    residuals: np.ndarray
+    residual_test: dict[str, float]
+    observed: np.ndarray
+    expected: np.ndarray
+    dose: np.ndarray
+    dispersion: float
+    appeal: dict[str, float] | None
+    seed: int
+
+    @property
+    def data(self) -> AdoptionData:
+        """The tables."""
+        return self.sample.data
+
+
+def fit(data: AdoptionData, seed: int = 1) -> AdoptionFit:
+    """Fit the hazard to adoption dates: estimates, tests, held-out scores, residuals."""
+    found = sample(data)
+    exposed = found.waited.sum(axis=(1, 2)) + found.exposure.sum(axis=0)
+    sources = tuple(source for source in (EXTERNAL, PEERS, LEADERS) if exposed[source] > 0)
+    best = maximise(found, sources)
+    scores = _scores_by_technology(found, best)
+    tests = _tests(found, best)
+    estimates = _estimates(found, best, tests, scores, generator(seed, "adoption", "bootstrap"))
+    residuals, observed, expected, dose, dispersion = _second_walk(
+        found, best, generator(seed, "adoption", "residuals")
+    )
+    test = stats.kstest(residuals, "expon")
+    return AdoptionFit(
+        found, best, estimates, tests, _held_out(found, sources, generator(seed, "adoption", "folds")),
+        residuals, {"statistic": float(test.statistic), "p": float(test.pvalue), "n": len(residuals)},
+        observed, expected, dose, dispersion, _appeal(found, best, dispersion), seed,
+    )  # fmt: skip
+
+
+def _estimates(
+    found: Sample,
+    best: Maximum,
+    tests: dict[str, dict[str, float]],
+    scores: tuple[np.ndarray, np.ndarray] | None,
+    chance: np.random.Generator,
+) -> tuple[Estimate, ...]:
+    """Rates on their own scale with intervals that stay positive; a rate at its limit of 0 has an upper bound only."""
+    limits = [at for at in range(len(best.sources)) if _at_zero(found, best, at, tests)]
+    inside = [at for at in range(len(best.values)) if at not in limits]
+    error = np.full(len(best.values), np.nan)
+    curvature, directions = np.linalg.eigh(best.information[np.ix_(inside, inside)])
+    error[inside] = np.sqrt(directions**2 @ (1.0 / np.maximum(curvature, 1e-9)))  # flat directions stay uncertain
+    drawn = _bootstrap(best, scores, inside, chance) if scores else None
+    result = []
+    for at, value in enumerate(best.values):
+        if at >= len(best.sources):
+            name, scale = found.data.covariate_names[at - len(best.sources)], found.data.scale[at - len(best.sources)]
+            shown: Any = lambda v, scale=scale: v / scale  # noqa: E731
+        else:
+            name, shown = SOURCES[best.sources[at]], np.exp
+        if at in limits:
+            result.append(Estimate(name, 0.0, None, 0.0, _upper(found, best, at)))
+            continue
+        point = float(shown(value))
+        if at < len(best.sources) and error[at] > UNTOLD:
+            result.append(Estimate(name, point, None, 0.0, float("inf")))
+            continue
+        low, high = (float(shown(value + sign * 1.96 * error[at])) for sign in (-1, 1))
+        se = point * error[at] if at < len(best.sources) else error[at] / scale
+        extra: tuple[float, ...] = ()
+        if drawn is not None:
+            again = drawn[:, inside.index(at)] / (1.0 if at < len(best.sources) else scale)
+            extra = (float(again.std(ddof=1)), *map(float, np.quantile(again, (0.025, 0.975))))
+        result.append(Estimate(name, point, float(se), low, high, *extra))
+    return tuple(result)
+
+
+def _at_zero(found: Sample, best: Maximum, at: int, tests: dict[str, dict[str, float]]) -> bool:
+    """Whether a source is at its limit of 0: hardly an adoption is owed to it, and it is not missed."""
+    part = found.exposure[:, list(best.sources)] * np.exp(best.values[: len(best.sources)])
+    owed = float((part[:, at] / np.maximum(part.sum(axis=1), 1e-300)).mean())
+    if best.sources[at] == EXTERNAL:  # without it the first adoption of all could not be, so there is no test of it
+        return owed < NEGLIGIBLE
+    return owed < 0.01 and tests[SOURCES[best.sources[at]]]["statistic"] < NEGLIGIBLE
+
+
+def _upper(found: Sample, best: Maximum, at: int) -> float:
+    """The rate at which twice the log-likelihood has fallen by 2.71: a one-sided 95 % bound from the profile."""
+
+    def fall(value: float) -> float:
+        return 2 * (best.value - maximise(found, best.sources, start=best.values, fixed=(at, value)).value) - 2.706
+
+    low, high = np.log(1e-6), np.log(1e3)
+    return float(np.exp(optimize.brentq(fall, low, high, xtol=1e-3))) if fall(high) > 0 > fall(low) else float("inf")
+
+
+def _scores_by_technology(found: Sample, best: Maximum) -> tuple[np.ndarray, np.ndarray] | None:
+    """Gradient [K, d] and information [K, d, d] of each technology at the maximum; None for fewer than 5 of them."""
+    kinds, n = found.waited.shape[1:]
+    used = np.unique(found.technology)
+    if len(used) < 5:
+        return None
+    size = len(best.sources)
+    x, rates, effects = found.data.covariates, np.exp(best.values[:size]), best.values[size:]
+    factor = np.exp(x @ effects)
+    waiting = np.einsum("skn,s,n->kns", found.waited[list(best.sources)], rates, factor)
+    part = found.exposure[:, list(best.sources)] * rates * (factor[found.place] * found.data.step)[:, None]
+    whole = part.sum(axis=1)
+    slope, bend = 1 / np.expm1(whole), -np.exp(-whole) / np.expm1(-whole) ** 2
+    covariates = x[found.place]
+    each = np.hstack([part, covariates * whole[:, None]])
+    rest = np.concatenate([waiting.sum(axis=1), waiting.sum(axis=2) @ x], axis=1)
+    gradient = np.zeros((kinds, each.shape[1]))
+    np.add.at(gradient, found.technology, each * slope[:, None])
+    outer = each[:, :, None] * each[:, None, :] * bend[:, None, None]
+    design = np.concatenate(
+        [np.broadcast_to(np.eye(size), (len(part), size, size)), covariates[:, None, :].repeat(size, 1)], axis=2
+    )
+    outer += np.einsum("as,asi,asj->aij", part * slope[:, None], design, design)
+    hessian = np.zeros((kinds, *outer.shape[1:]))
+    np.add.at(hessian, found.technology, outer)
+    design = np.concatenate([np.broadcast_to(np.eye(size), (n, size, size)), x[:, None, :].repeat(size, 1)], axis=2)
+    hessian -= np.einsum("kns,nsi,nsj->kij", waiting, design, design, optimize=True)
+    return (gradient - rest)[used], -hessian[used]
+
+
+def _bootstrap(
+    best: Maximum, scores: tuple[np.ndarray, np.ndarray], inside: Sequence[int], chance: np.random.Generator
+) -> np.ndarray:
+    """Technologies drawn with replacement; one Newton step from the maximum for each resample: float64[B, inside].
+
+    The step is taken in the rates themselves, in which the likelihood is concave, not in their logarithms.
+    """
+    size = len(best.sources)
+    gradient, information = scores[0].copy(), scores[1].copy()
+    values = np.r_[np.exp(best.values[:size]), best.values[size:]]
+    scale = np.r_[values[:size], np.ones(len(values) - size)]
+    information[:, range(size), range(size)] += gradient[:, :size]
+    gradient, information = gradient / scale, information / np.outer(scale, scale)
+    gradient, information = gradient[:, inside], information[:, inside][:, :, inside]
+    count = len(gradient)
+    weight = chance.multinomial(count, np.full(count, 1 / count), BOOTSTRAP).astype(float)
+    inverse = np.linalg.pinv(np.einsum("bk,kij->bij", weight, information), 1e-10, hermitian=True)
+    steps = np.einsum("bij,bj->bi", inverse, weight @ gradient)
+    drawn = values[list(inside)] + steps
+    return np.where(np.array(inside) < size, np.maximum(drawn, 0.0), drawn)
+
+
+def _tests(found: Sample, best: Maximum) -> dict[str, dict[str, float]]:
+    """Likelihood ratios against no peers, and no leaders; the null lies on the boundary (Self, Liang 1987)."""
+    result = {}
+    for source in best.sources[1:]:
+        without = maximise(found, tuple(s for s in best.sources if s != source))
+        ratio = max(2 * (best.value - without.value), 0.0)
+        p = 0.5 * float(stats.chi2.sf(ratio, 1)) if ratio > 1e-9 else 1.0
+        result[SOURCES[source]] = {"statistic": ratio, "p": p}
+    return result
+
+
+def _held_out(
+    found: Sample, sources: tuple[int, ...], chance: np.random.Generator
+) -> dict[str, dict[str, float] | None]:
+    """Log score for each adoption held out, by technology and by place: this model, a constant hazard, and Bass."""
+    models = {"network": sources, "constant": CONSTANT, "bass": BASS}
+    warm = {name: maximise(found, model).values for name, model in models.items()}
+    result: dict[str, dict[str, float] | None] = {}
+    for unit, count in (("technology", found.waited.shape[1]), ("place", found.waited.shape[2])):
+        used = np.unique(found.technology) if unit == "technology" else np.arange(count)
+        if len(used) < FOLDS:
+            result[f"by_{unit}"] = None
+            continue
+        fold = np.zeros(count, np.int64)
+        fold[used] = chance.permutation(len(used)) % FOLDS
+        scores = {name: np.zeros(count) for name in models}
+        for at in range(FOLDS):
+            weights = {f"of_{unit}": (fold != at).astype(float)}
+            for name, model in models.items():
+                values = maximise(found, model, start=warm[name], **weights).values
+                ones = Likelihood(found, model, np.ones(0), np.ones(0))
+                scores[name][fold == at] = ones.by_unit(values, unit)[fold == at]
+        result[f"by_{unit}"] = _scored(scores, used, len(found))
+    return result
+
+
+def _scored(scores: dict[str, np.ndarray], used: np.ndarray, adoptions: int) -> dict[str, float]:
+    """Scores for each adoption, and gains with standard errors over the units held out."""
+    result = {name: float(values[used].sum() / adoptions) for name, values in scores.items()}
+    for rival in ("constant", "bass"):
+        gain = (scores["network"] - scores[rival])[used]
+        result[f"gain_over_{rival}"] = float(gain.sum() / adoptions)
+        result[f"gain_over_{rival}_se"] = float(gain.std(ddof=1) * np.sqrt(len(gain)) / adoptions)
+    return result
+
+
+def _second_walk(
+    found: Sample, best: Maximum, chance: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    """Residuals, adoptions observed and expected by interval, dose and response, and dispersion, at the maximum."""
+    data = found.data
+    kinds = len(data.technologies)
+    rate = np.zeros(4)
+    rate[list(best.sources)] = np.exp(best.values[: len(best.sources)])
+    factor = np.exp(data.covariates @ best.values[len(best.sources) :]) * data.step
+    mass, count = np.zeros((kinds, data.intervals)), np.zeros((kinds, data.intervals), np.int64)
+    bins = np.linspace(0, max(float(found.exposure[:, PEERS].max()), 1e-9) * (1 + 1e-9), 11)
+    dose = np.zeros((10, 4))
+    for month in walk(data):
+        whole = (rate[EXTERNAL] + rate[PEERS] * month.peers + rate[LEADERS] * month.leaders) * factor
+        # an adopter is at risk for a part of the interval: its wait in expected adoptions is a truncated exponential
+        within = -np.log1p(chance.random(int(month.adopts.sum())) * np.expm1(-whole[month.adopts]))
+        lived = np.where(month.at_risk, whole, 0.0)
+        lived[month.adopts] = within
+        mass[month.kinds, month.t] = lived.sum(axis=1)
+        count[month.kinds, month.t] = month.adopts.sum(axis=1)
+        exposed = np.minimum(np.digitize(month.peers, bins) - 1, 9)
+        time = np.where(month.at_risk, factor * np.where(whole > 0, lived / np.maximum(whole, 1e-300), 1.0), 0.0)
+        for column, values in ((0, month.peers * time), (1, time), (2, month.adopts), (3, lived)):
+            dose[:, column] += np.bincount(exposed.ravel(), np.asarray(values, dtype=float).ravel(), 10)
+    used = mass.sum(axis=1) > 0
+    difference = count[used].sum(axis=1) - mass[used].sum(axis=1)
+    dispersion = (
+        float((difference**2 / mass[used].sum(axis=1)).sum() / max(used.sum() - 1, 1)) if used.sum() > 1 else np.nan
+    )
+    return _waits(mass, count, chance), count.sum(axis=0).astype(float), mass.sum(axis=0), dose, dispersion
+
+
+def _waits(mass: np.ndarray, count: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """Waits between adoptions on the clock of expected adoptions, all technologies end to end (Brown et al. 2002).
+
+    Adoptions of one interval are put at random within its mass.
+    """
+    ends = np.cumsum(mass)
+    at = np.repeat(np.arange(mass.size), count.ravel())
+    moments = ends[at] - chance.random(len(at)) * mass.ravel()[at]
+    return np.diff(np.sort(moments), prepend=0.0)
+
+
+# What is said about it
+
+
+def as_json(fit: AdoptionFit) -> dict[str, Any]:
+    """The result for machines; rates a year, scores in natural logarithms for each adoption."""
+    data = fit.data
+    return {
+        "kind": "adoption",
+        "n_places": len(data.places),
+        "n_technologies": len(data.technologies),
+        "n_adoptions": len(fit.sample),
+        "step_years": data.step,
+        "parameters": {row.name: _plain(row) for row in fit.estimates},
+        "log_likelihood": fit.maximum.value,
+        "tests": fit.tests | {"residuals": fit.residual_test},
+        "held_out": fit.held_out,
+        "dispersion_of_technologies": None if np.isnan(fit.dispersion) else fit.dispersion,
+        "with_appeal_of_technologies": fit.appeal,
+        "verdict": verdict(fit),
+        "notes": notes(fit),
+    }
+
+
+def _plain(row: Estimate) -> dict[str, float | None]:
+    keys = ("estimate", "se", "low", "high", "bootstrap_se", "bootstrap_low", "bootstrap_high")
+    values = {key: getattr(row, key) for key in keys}
+    return {key: value if value is None or np.isfinite(value) else None for key, value in values.items()}
+
+
+def verdict(fit: AdoptionFit) -> str:
+    """Whether peers matter, in words: the test, and whether the network predicts what it has not seen."""
+    if "peers" not in fit.tests:
+        return "Nobody at risk was ever exposed to a peer: nothing can be said about peers."
+    p = fit.tests["peers"]["p"]
+    rate = next(row for row in fit.estimates if row.name == "peers")
+    if p >= 0.05:
+        bound = "" if rate.estimate else f"; their rate is at most {figure(rate.high)} a year"
+        return (
+            f"Peers: no evidence (p = {p:.2g}){bound}. The data do not need them, which does not show there are none."
+        )
+    if fit.appeal and fit.appeal["p"] >= 0.05:
+        return (
+            f"Peers: what looks like their influence ({figure(rate.estimate)} a year) goes away once technologies may "
+            f"differ in appeal ({_p(fit.appeal['p'])}): no evidence of peers."
+        )
+    said = f"{figure(rate.estimate)} a year ({figure(rate.low)} to {figure(rate.high)})"
+    gains = {unit: score for unit, score in fit.held_out.items() if score}
+    better, worse = (
+        [unit for unit, s in gains.items() if sign * s["gain_over_bass"] > max(2 * s["gain_over_bass_se"], TRIFLE)]
+        for sign in (1, -1)
+    )
+    start = f"Peers: the hazard rises with the share of peers that have it, by {said}, {_p(p)}"
+    if better and not worse:
+        where = join([{"by_technology": "technologies", "by_place": "places"}[unit] for unit in better])
+        return f"{start}; held-out {where} are predicted better by the network than by Bass without one."
+    if worse:
+        return (
+            f"{start}; but Bass without network predicts what was held out better: something spreads, hardly along "
+            "these links."
+        )
+    return (
+        f"{start}; held out, the network does no better than Bass without one: adoption breeds adoption, but the data "
+        "do not say along which links."
+    )
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def notes(fit: AdoptionFit) -> list[str]:
+    """What to know before using the rates, each computed from the data."""
+    found = list(fit.data.notes)
+    if fit.appeal:
+        found.append(
+            f"Technologies differ {fit.dispersion:.1f} times as much as by chance in how often they are adopted. With "
+            f"an appeal of its own for each (standard deviation of its logarithm {fit.appeal['spread']:.2f}) the rate "
+            f"of peers is {figure(fit.appeal['peers'])} a year, {_p(fit.appeal['p'])}. Where the two rates differ, the "
+            "difference looks like peers but is that some technologies are wanted everywhere."
+        )
+    resampled = resampled_by_technology(fit)
+    if fit.residual_test["p"] < 0.01:
+        again = "; those of the bootstrap allow for it by technology" if resampled else ""
+        found.append(
+            f"The model does not describe all of it: waits between adoptions are not Exp(1) "
+            f"(Kolmogorov-Smirnov D = {fit.residual_test['statistic']:.3f}, {_p(fit.residual_test['p'])}), so that "
+            f"intervals from the information are too narrow{again}."
+        )
+    untold = [row.name for row in fit.estimates if row.se is None and row.estimate > 0]
+    if untold:
+        words = "do not tell apart" if len(untold) > 1 else "do not determine"
+        found.append(f"The data {words}: {join(untold)}. Exposures hardly differ between places and times.")
+    if fit.data.step >= 1:
+        found.append("Dates are years: who adopted earlier in the same year is not seen as an example.")
+    if not resampled:
+        found.append("Fewer than 5 technologies were adopted: no bootstrap by technology, no scores held out by it.")
+    found.append(
+        "Exposure explains adoption only as far as nothing else makes neighbours alike at the same time: a common "
+        "cause looks like influence (Shalizi, Thomas 2011)."
+    )
+    return found
+
+
+def resampled_by_technology(fit: AdoptionFit) -> bool:
+    """Whether there were technologies enough for a bootstrap."""
+    return any(row.bootstrap_se is not None for row in fit.estimates)
+
+
+def in_words(fit: AdoptionFit) -> str:
+    """The result as text for a terminal."""
+    data, last = fit.data, "bootstrap by technology" if resampled_by_technology(fit) else ""
+    lines = [
+        f"{len(data.places)} places, {counted(len(data.technologies), 'technology', 'technologies')}, "
+        f"{counted(len(fit.sample), 'adoption')} explained",
+        f"{'':14}{'estimate':>12}{'error':>12}   {'95 % interval':24}{last}".rstrip(),
+    ]
+    for row in fit.estimates:
+        error = "" if row.se is None else f"{row.se:.3g}"
+        interval = f"{row.low:.3g} to {row.high:.3g}"
+        again = "" if row.bootstrap_low is None else f"{row.bootstrap_low:.3g} to {row.bootstrap_high:.3g}"
+        lines.append(f"{row.name:14}{row.estimate:12.4g}{error:>12}   {interval:24}{again}".rstrip())
+    for name, test in fit.tests.items():
+        lines.append(f"no {name}: likelihood ratio {test['statistic']:.2f}, {_p(test['p'])}")
+    for unit, score in fit.held_out.items():
+        if score:
+            lines.append(
+                f"held out {unit.replace('_', ' ')}: log score {score['network']:.3f} an adoption; constant hazard "
+                f"{score['constant']:.3f}, Bass without network {score['bass']:.3f}"
+            )
+    return "\n".join([*lines, "", verdict(fit), "", *(f"- {note}" for note in notes(fit))])

@@ -1,0 +1,1 @@
+"""What the two papers claim, beside what data and model give."""

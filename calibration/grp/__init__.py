@@ -1,0 +1,1 @@
+"""Gross regional product by industry and urban population."""

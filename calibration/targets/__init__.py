@@ -1,0 +1,1 @@
+"""Parameters that agree with what was observed."""

@@ -1,0 +1,351 @@
+"""Which values of the parameters agree with what was observed? Approximate Bayesian computation with the engine.
+
+Draws from the plausible ranges are simulated, each under luck of its own, and those are kept whose runs meet the
+targets (rejection: Tavaré et al. 1997, Pritchard et al. 1999). Where too few meet them exactly, the nearest are kept
+and a local-linear regression on the distance takes the parameters to where it is 0, on the logit scale so that none
+leaves its range (Beaumont, Zhang, Balding 2002).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calibration.grp.report import figure, join, write_whole
+from calibration.targets.study import Study, operating, study
+from sim.engine.draws import generator
+from sim.scenario.scenario import Scenario
+
+ENOUGH = 1000
+"""So many draws at least are kept; if fewer meet the targets exactly, the nearest ones are adjusted."""
+BOOTSTRAP = 500
+FRESH = 4096
+ERRORS = 3.0
+"""Monte Carlo errors from 0 beyond which a parameter is said to have learnt something."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What is left of the prior: places in the ranges float64[m, P], weights [m], distances [m, J]."""
+
+    raw: np.ndarray
+    weight: np.ndarray
+    distance: np.ndarray
+    tolerance: float
+    hits: int
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """Places in the ranges after regression adjustment, float64[m, P]."""
+        return adjusted(self.raw, self.distance, self.weight)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What the targets said about one parameter; `low` and `high` bound 90 % of the posterior, on its own scale.
+
+    `shrinkage` is 1 - var_post / var_prior on the scale on which the prior is uniform; `shift` is the move of the mean
+    in prior standard deviations; each with its Monte Carlo error.
+    """
+
+    key: str
+    prior: tuple[float, float]
+    scale: str
+    median: float
+    low: float
+    high: float
+    shrinkage: float
+    shrinkage_error: float
+    shift: float
+    shift_error: float
+
+    @property
+    def verdict(self) -> str:
+        """`learnt` (narrower), `moved` (not narrower, but elsewhere), or `nothing`, beyond Monte Carlo error."""
+        if self.shrinkage > ERRORS * self.shrinkage_error:
+            return "learnt"
+        return "moved" if abs(self.shift) > ERRORS * self.shift_error else "nothing"
+
+
+@dataclass(frozen=True)
+class TargetsFit:
+    """A calibration to targets: `draws` float64[d, P] are joint posterior draws, on the parameters' own scales.
+
+    `prior_distance` and `distance` [rows, aims]: distances from all targets of runs from the prior, and of runs from
+    the posterior under fresh luck. `prior_bands`, `bands` float64[5, T + 1]: 5, 25, 50, 75, 95 % of the number of
+    municipalities over time, of the first target's technology.
+    """
+
+    study: Study
+    n: int
+    seed: int
+    accepted: Accepted
+    learning: tuple[Learning, ...]
+    draws: np.ndarray
+    prior_distance: np.ndarray
+    distance: np.ndarray
+    prior_bands: np.ndarray
+    bands: np.ndarray
+    instants: np.ndarray
+    inputs: Mapping[str, str]
+
+    def of(self, verdict: str) -> list[str]:
+        """Keys of the parameters with this verdict, the most learnt first."""
+        rows = sorted(self.learning, key=lambda row: -row.shrinkage)
+        return [row.key for row in rows if row.verdict == verdict]
+
+
+def calibrate(
+    scenario: Scenario,
+    n: int = 131_072,
+    seed: int = 1,
+    use: Iterable[str] = (),
+    with_plan: bool = False,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    keep: int = 1000,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TargetsFit:
+    """Fit the scenario's parameters to its targets: n prior draws, `keep` posterior draws. Raises InputError.
+
+    The scenario's own parameter fit, if it names one, is not looked at.
+    """
+    asked = tuple(use)
+    task, whole = (study(scenario, asked, with_plan, ranges, to_end) for to_end in (False, True))
+    unit = generator(seed, "targets", "prior").random((n, len(task.prior.keys)))
+    done = 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        if progress:
+            progress(done, n)
+
+    prior_distance = task.distances(unit, 0, seed, threads, tell)
+    used = [at for at, aim in enumerate(task.aims) if aim.used]
+    accepted = accept(unit, prior_distance[:, used], min(ENOUGH, n))
+    chosen = resampled(accepted, keep, generator(seed, "targets", "draws"))
+    fresh = accepted.unit[
+        generator(seed, "targets", "fresh").choice(len(accepted.raw), min(FRESH, n), p=accepted.weight)
+    ]
+    values = np.array([[float(f"{value:.6g}") for value in row] for row in task.prior.values(chosen)])
+    return TargetsFit(
+        task,
+        n,
+        seed,
+        accepted,
+        learned(task, accepted, seed),
+        values,
+        prior_distance,
+        task.distances(fresh, n, seed, threads),
+        bands(whole, unit[:FRESH], n + FRESH, seed, threads),
+        bands(whole, fresh, n + FRESH, seed, threads),
+        whole.scenario.instants,
+        {Path(name).name: sha for name, sha in scenario.inputs.items() if name.endswith(".csv")},
+    )
+
+
+def accept(unit: np.ndarray, distance: np.ndarray, enough: int) -> Accepted:
+    """Keep the draws nearest to all targets at once: the exact hits, or the nearest `enough` where those are fewer.
+
+    unit [n, P], distance [n, J] in municipalities. With a tolerance above 0 the weights fall off after Epanechnikov.
+    """
+    off = np.abs(distance).max(axis=1)
+    hits = int((off == 0).sum())
+    tolerance = 0.0 if hits >= enough else float(np.partition(off, enough - 1)[enough - 1])
+    chosen = np.flatnonzero(off <= tolerance)
+    weight = 1.0 - (off[chosen] / (tolerance + 1.0)) ** 2
+    return Accepted(unit[chosen], weight / weight.sum(), distance[chosen], tolerance, hits)
+
+
+def adjusted(unit: np.ndarray, distance: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Local-linear regression adjustment on the logit scale to distance 0: float64[m, P]."""
+    varies = distance.any(axis=0)
+    if not varies.any():
+        return unit
+    logit = np.log(unit) - np.log1p(-unit)
+    root = np.sqrt(weight)[:, None]
+    design = np.column_stack([np.ones(len(unit)), distance[:, varies]])
+    slopes = np.linalg.lstsq(design * root, logit * root, rcond=None)[0][1:]
+    return np.asarray(1.0 / (1.0 + np.exp(-(logit - distance[:, varies] @ slopes))))
+
+
+def resampled(accepted: Accepted, count: int, chance: np.random.Generator) -> np.ndarray:
+    """`count` posterior draws, places in the ranges; none twice where there are enough of equal weight."""
+    equal = np.ptp(accepted.weight) == 0
+    again = not equal or len(accepted.raw) < count
+    return accepted.unit[chance.choice(len(accepted.raw), count, replace=again, p=accepted.weight)]
+
+
+def learned(task: Study, accepted: Accepted, seed: int) -> tuple[Learning, ...]:
+    """Shrinkage and shift of each parameter with Monte Carlo errors from a bootstrap of the draws kept."""
+    chance, m = generator(seed, "targets", "bootstrap"), len(accepted.raw)
+    point = _moments(accepted.unit, accepted.weight)
+    again = np.empty((BOOTSTRAP, *point.shape))
+    for at in range(BOOTSTRAP):
+        rows = chance.integers(m, size=m)
+        weight = accepted.weight[rows] / accepted.weight[rows].sum()
+        again[at] = _moments(adjusted(accepted.raw[rows], accepted.distance[rows], weight), weight)
+    error = again.std(axis=0, ddof=1)
+    bounds = task.prior.values(_quantiles(accepted.unit, accepted.weight, (0.05, 0.5, 0.95)))
+    figures = np.vstack([bounds, point[:1], error[:1], point[1:], error[1:]]).T.tolist()
+    limits = np.column_stack([task.prior.low, task.prior.high]).tolist()
+    scales = ["logarithmic" if mark else "linear" for mark in task.prior.logarithmic]
+    return tuple(
+        Learning(key, (low, high), scale, median=row[1], low=row[0], high=row[2], shrinkage=row[3],
+                 shrinkage_error=row[4], shift=row[5], shift_error=row[6])
+        for key, (low, high), scale, row in zip(task.prior.keys, limits, scales, figures, strict=True)
+    )  # fmt: skip
+
+
+def _moments(unit: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Shrinkage and shift [2, P] against the uniform prior (mean 1/2, variance 1/12)."""
+    mean = weight @ unit
+    effective = 1.0 / (weight @ weight)
+    variance = weight @ (unit - mean) ** 2 * effective / (effective - 1.0)
+    return np.array([1.0 - 12.0 * variance, (mean - 0.5) * np.sqrt(12.0)])
+
+
+def _quantiles(unit: np.ndarray, weight: np.ndarray, levels: Iterable[float]) -> np.ndarray:
+    """Weighted quantiles of each column, float64[levels, P]."""
+    found = []
+    for column in unit.T:
+        order = np.argsort(column)
+        passed = np.cumsum(weight[order]) - 0.5 * weight[order]
+        found.append(np.interp(list(levels), passed, column[order]))
+    return np.array(found).T
+
+
+def bands(task: Study, unit: np.ndarray, first: int, seed: int, threads: int | None) -> np.ndarray:
+    """5, 25, 50, 75 and 95 % over runs of the number of municipalities with the first aim's technology: [5, T + 1]."""
+    technology = task.used[0].technology
+    series = [operating(arm, technology) for _, arm in task.runs(unit, first, seed, threads)]
+    return np.quantile(np.concatenate(series), (0.05, 0.25, 0.5, 0.75, 0.95), axis=0)
+
+
+def simulated_ranks(
+    task: Study, n: int, tests: int, seed: int, draws: int = 99, threads: int | None = None
+) -> np.ndarray:
+    """Simulation-based calibration: ranks int64[tests, P] of a known truth among `draws` posterior draws.
+
+    Truths come from the prior, each is simulated, and what came out replaces the used targets. Ranks 0 to `draws` are
+    uniform if the inference is right (Talts et al. 2018). One pool of n prior runs serves all tests.
+    """
+    chance = generator(seed, "targets", "ranks")
+    unit = chance.random((n + tests, len(task.prior.keys)))
+    zero = tuple(dataclasses.replace(aim, low=0.0, high=0.0) for aim in task.used)  # distance from 0: the count itself
+    counts = dataclasses.replace(task, aims=zero).distances(unit, 0, seed, threads)
+    pool, truths = slice(0, n), range(n, n + tests)
+    ranks = np.empty((tests, unit.shape[1]), np.int64)
+    for at, truth in enumerate(truths):
+        accepted = accept(unit[pool], counts[pool] - counts[truth], draws)
+        ranks[at] = (resampled(accepted, draws, chance) < unit[truth]).sum(axis=0)
+    return ranks
+
+
+# What is said about it
+
+
+def as_json(fit: TargetsFit) -> dict[str, Any]:
+    """The result for machines; shares and probabilities 0 to 1, counts in municipalities."""
+    return {
+        "kind": "targets",
+        "scenario": fit.study.name,
+        "n": fit.n,
+        "seed": fit.seed,
+        "accepted": len(fit.accepted.raw),
+        "met_exactly": fit.accepted.hits,
+        "tolerance": fit.accepted.tolerance,
+        "targets": {aim.name: _target(fit, at) for at, aim in enumerate(fit.study.aims)},
+        "parameters": {row.key: _parameter(row) for row in fit.learning},
+        "learnt": fit.of("learnt"),
+        "moved": fit.of("moved"),
+        "learnt_nothing": fit.of("nothing"),
+        "notes": notes(fit),
+    }
+
+
+def _target(fit: TargetsFit, at: int) -> dict[str, Any]:
+    aim = fit.study.aims[at]
+    return {
+        "is": aim.words,
+        "kind": aim.kind,
+        "used": aim.used,
+        "prior_probability": _share(fit.prior_distance[:, at] == 0),
+        "posterior_probability": _share(fit.distance[:, at] == 0),
+    }
+
+
+def _share(met: np.ndarray) -> float:
+    return round(float(met.mean()), 4)
+
+
+def _parameter(row: Learning) -> dict[str, Any]:
+    plain = {key: _short(value) for key, value in dataclasses.asdict(row).items() if key != "key"}
+    return plain | {"prior": list(row.prior), "verdict": row.verdict}
+
+
+def _short(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def notes(fit: TargetsFit) -> list[str]:
+    """What to know before using the draws, in words, each computed from the fit."""
+    study_, kept = fit.study, len(fit.accepted.raw)
+    used = join([f"{aim.name} ({aim.words})" for aim in study_.used])
+    found = [f"Targets used: {used}. Of {fit.n} draws from the plausible ranges {fit.accepted.hits} met them exactly."]
+    if fit.accepted.tolerance:
+        found.append(
+            f"Too few met them: the {kept} nearest were kept, up to {fit.accepted.tolerance:.3g} municipalities off, "
+            "and adjusted by regression on the distance. The posterior is approximate."
+        )
+    learnt, moved, nothing = (fit.of(verdict) for verdict in ("learnt", "moved", "nothing"))
+    found.append(
+        f"Calibrated, in the sense that the targets narrowed it: {join(learnt)}."
+        if learnt
+        else "No parameter is calibrated: the targets narrowed none beyond Monte Carlo error."
+    )
+    if moved:
+        found.append(f"Moved within their ranges, but not narrowed: {join(moved)}.")
+    if nothing:
+        found.append(f"Learnt nothing, and remain what was assumed: {join(nothing)}.")
+    for at, aim in enumerate(study_.aims):
+        if not aim.used:
+            share = 100 * float((fit.distance[:, at] == 0).mean())
+            word = "A plan" if aim.kind == "plan" else "A target"
+            found.append(f"{word} not used, so a prediction: {aim.name} ({aim.words}) has probability {share:.0f} %.")
+    found += [
+        "Prior: half of it from the lower end of the plausible range to the value assumed, half from there to the "
+        "upper end, each evenly (in the logarithm where the ends are a factor of 10 or more apart). Parameters of the "
+        "network keep the scenario's values.",
+        study_.exact_cut,
+    ]
+    return found
+
+
+def in_words(fit: TargetsFit) -> str:
+    """The result as text for a terminal."""
+    lines = [f"{'':28}{'prior':>18}{'posterior median, 90 %':>32}{'shrinkage':>18}{'shift':>16}"]
+    for row in sorted(fit.learning, key=lambda row: -row.shrinkage):
+        prior = f"{row.prior[0]:g} to {row.prior[1]:g}"
+        posterior = f"{figure(row.median)} ({figure(row.low)} to {figure(row.high)})"
+        shrinkage = f"{row.shrinkage:.2f} ± {row.shrinkage_error:.2f}"
+        lines.append(f"{row.key:28}{prior:>18}{posterior:>32}{shrinkage:>18}{row.shift:>9.2f} ± {row.shift_error:.2f}")
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes(fit))])
+
+
+def write_fit(fit: TargetsFit, path: Path) -> None:
+    """Write the fit file that a scenario names in parameters.fit, one key a line."""
+    plain = as_json(fit) | {
+        "inputs": dict(fit.inputs),
+        "draws": {key: fit.draws[:, at].tolist() for at, key in enumerate(fit.study.prior.keys)},
+    }
+    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
+    write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")

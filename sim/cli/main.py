@@ -1,0 +1,438 @@
+"""What people type: `uptake run perm-krai` and its eight sisters. Everything heavy is imported when it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sim import __version__
+
+if TYPE_CHECKING:
+    from sim.report.illustrator import Illustrator
+    from sim.results.run import Results
+    from sim.scenario.scenario import Scenario
+
+DONE, OUR_FAULT, INVALID, SOME_FAILED, CHECK_FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+_ELSEWHERE = {
+    "sweep": "sim.cli.studies:sweep_command",
+    "compare": "sim.cli.studies:compare_command",
+    "seek": "sim.cli.studies:seek_command",
+    "new": "sim.cli.new:new_command",
+}
+
+
+class Program(click.Group):
+    """The program: commands of other modules and packages are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All nine commands, in the order in which people meet them."""
+        return ["run", "check", "view", "sweep", "compare", "seek", "calibrate", "report", "new"]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """A command of this module, of `_ELSEWHERE`, or of the entry-point group `uptake.commands`."""
+        own = super().get_command(ctx, name)
+        if own is not None:
+            return own
+        if name in _ELSEWHERE:
+            module, _, attribute = _ELSEWHERE[name].partition(":")
+            return _command(getattr(import_module(module), attribute))
+        from importlib.metadata import entry_points
+
+        for point in entry_points(group="uptake.commands", name=name):
+            return _command(point.load())
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with a line each, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _HELP[name]) for name in self.list_commands(ctx)])
+
+
+_HELP = {
+    "run": "Run a scenario and its policies; write tables, pictures and a report.",
+    "check": "Say whether a scenario, or a results folder, is valid.",
+    "view": "Watch the diffusion in the browser, and try things.",
+    "sweep": "Run a study over ranges of parameters.",
+    "compare": "Put results folders side by side.",
+    "seek": "Find the smallest change that reaches a target, or whom to equip first.",
+    "calibrate": "Fit the model's numbers to data.",
+    "report": "Write the report of a results folder anew.",
+    "new": "Begin a scenario of your own.",
+}
+
+
+def _command(found: Any) -> click.Command:
+    if not isinstance(found, click.Command):
+        raise TypeError(f"{found!r} is not a command")
+    return found
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="uptake")
+def program() -> None:
+    """How smart-city technologies spread from leader cities to municipalities, and what a policy would change.
+
+    Begin with: uptake run perm-krai
+    """
+
+
+def scenario_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """SCENARIO and key=value overrides, as every command takes them."""
+    function = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(function)
+    return click.argument("source", metavar="SCENARIO")(function)
+
+
+def load_scenario(source: str, overrides: Sequence[str]) -> Scenario:
+    """The scenario of a command line, with its overrides. Raises InputError."""
+    from sim.scenario.document import parse_override
+    from sim.scenario.scenario import load
+
+    return load(source, dict(parse_override(text) for text in overrides))
+
+
+def say(text: str) -> None:
+    """A message for people, on stderr."""
+    click.echo(text, err=True)
+
+
+def announce_compilation() -> None:
+    """Say so when the engine is about to be compiled, since nothing else is seen to happen meanwhile."""
+    from sim.engine.compiling import is_cached
+
+    if not is_cached():
+        say("Compiling the engine for this machine; this happens once and takes about half a minute.")
+
+
+@program.command()
+@scenario_argument
+@click.option("--replicates", type=click.IntRange(1, 10_000_000), help="Runs of each arm [default: the scenario's].")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of all chance [default: the scenario's].")
+@click.option("--policy", default="all", show_default=True, metavar="NAME|all|none", help="Which policy arms to run.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads [default: all cores].")
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the results.")
+@click.option("--force", is_flag=True, help="Replace results that are there.")
+@click.option("--json", "machine", is_flag=True, help="Print the summary as JSON.")
+def run(
+    source: str,
+    overrides: tuple[str, ...],
+    replicates: int | None,
+    seed: int | None,
+    policy: str,
+    threads: int | None,
+    output: Path | None,
+    force: bool,
+    machine: bool,
+) -> None:
+    """Run SCENARIO, a file or the name of a shipped one, and all its policies under the same luck."""
+    scenario = load_scenario(source, overrides)
+    from sim.scenario.doubts import notes
+
+    for note in notes(scenario):
+        say(note)
+    announce_compilation()
+    from sim.results import folder
+    from sim.results.run import plan
+    from sim.results.run import run as run_scenario
+
+    count = replicates or scenario.replicates
+    target = output or folder.default_folder(scenario, scenario.seed if seed is None else seed, count)
+    plan(scenario, policy, count)
+    with folder.new_folder(target, force) as partial, _artist(threads) as artist:
+        with _progress(f"{scenario.name}: {count} replicates") as advance:
+            results = run_scenario(scenario, count, seed, policy, threads, advance)
+        say("Writing tables, pictures and the report ...")
+        if artist:
+            artist.draw(results)
+        folder.write(results, partial, _typed(), [functools.partial(_pictures, artist), _report])
+    click.echo(summary_json(results, target) if machine else summary(results, target))
+
+
+def _artist(threads: int | None) -> AbstractContextManager[Illustrator | None]:
+    """A second process for the pictures, where there is a core for it."""
+    if (threads or os.cpu_count() or 1) == 1:
+        return contextlib.nullcontext()
+    from sim.report.illustrator import Illustrator
+
+    return Illustrator()
+
+
+def _pictures(artist: Illustrator | None, results: Results, target: Path) -> None:
+    from sim.report.figures import save_figures
+
+    if artist:
+        results.plot.take(artist.drawn())
+    save_figures(results, target / "figures")
+
+
+def _report(results: Results, target: Path) -> None:
+    from sim.report.report import write_report
+
+    write_report(results, target / "report.html", _typed())
+
+
+def _typed() -> str:
+    """The command as it was typed."""
+    import shlex
+
+    return shlex.join(["uptake", *sys.argv[1:]])
+
+
+class _progress:  # noqa: N801
+    """A progress bar on stderr where that is a terminal; else a line now and then."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.bar: Any = None
+
+    def __enter__(self) -> Callable[[str, int, int], None]:
+        if not sys.stderr.isatty():
+            say(f"Running {self.title} ...")
+            return _lines()
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        )
+        self.bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        self.bar.start()
+        task = self.bar.add_task(self.title, total=1)
+
+        def advance(arm: str, done: int, total: int) -> None:
+            self.bar.update(task, description=f"{self.title}, {arm}", completed=done, total=total)
+
+        return advance
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def _lines(every: float = 10.0) -> Callable[[str, int, int], None]:
+    """Say which share is done, at most once in so many seconds."""
+    told = time.monotonic()
+
+    def advance(arm: str, done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= every:
+            told = time.monotonic()
+            say(f"{100 * done // total} % done ({arm})")
+
+    return advance
+
+
+def summary(results: Results, written: Path) -> str:
+    """What a run found, in a few lines for people."""
+    lines = [results.scenario.title, f"{results.replicates} replicates of each arm, seed {results.seed}", ""]
+    instants = results.effect_instants()
+    measures = _headline(results)
+    effects = results.effects()
+    for name in measures:
+        values = results.measure(name)
+        for at in instants:
+            low, middle, high = (float(q) for q in _quantiles(values[:, at]))
+            date = str(results.instants[at])[:7]
+            lines.append(f"{name:>12} at {date}: {middle:6.1%}  (5-95 %: {low:.1%} to {high:.1%})")
+    if len(effects):
+        lines += [
+            "",
+            f"Change in {measures[-1]} at {str(results.instants[instants[-1]])[:7]}, in percentage points:",
+        ]
+        last = effects[(effects["measure"] == measures[-1]) & (effects["date"] == effects["date"].max())]
+        for row in last.itertuples():
+            lines.append(f"{100 * row.mean:+8.1f}  ({100 * row.low:+.1f} to {100 * row.high:+.1f})  {row.policy}")
+    return "\n".join([*lines, "", f"Report: {written / 'report.html'}"])
+
+
+def _quantiles(values: Any) -> Any:
+    import numpy as np
+
+    return np.quantile(values, (0.05, 0.5, 0.95))
+
+
+def _headline(results: Results) -> list[str]:
+    """The measures that the summary tells: the targeted technologies, and coverage."""
+    targeted = dict.fromkeys(target.technology for target in results.scenario.targets.values())
+    return [*targeted, "coverage"]
+
+
+def summary_json(results: Results, written: Path) -> str:
+    """What a run found, for machines."""
+    effects = results.effects()
+    effects["date"] = effects["date"].astype(str)
+    found: dict[str, Any] = {
+        "folder": str(written),
+        "report": str(written / "report.html"),
+        "scenario": results.scenario.name,
+        "replicates": results.replicates,
+        "seed": results.seed,
+        "policies": list(results.arms),
+        "measures": {},
+        "effects": effects.to_dict("records"),
+    }
+    for name in _headline(results):
+        values = results.measure(name)
+        found["measures"][name] = {
+            str(results.instants[at]): dict(
+                zip(("q05", "q50", "q95"), map(float, _quantiles(values[:, at])), strict=True)
+            )
+            for at in results.effect_instants()
+        }
+    return json.dumps(found, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+@program.command()
+@click.argument("source", metavar="SCENARIO|DIR", required=False)
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of scenario files.")
+@click.option("--resolved", is_flag=True, help="Print the whole resolved scenario.")
+@click.option("--json", "machine", is_flag=True, help="With --resolved: as JSON.")
+@click.option("--rerun", type=click.IntRange(1), metavar="N", help="Repeat N runs of a results folder; compare bits.")
+def check(
+    source: str | None,
+    overrides: tuple[str, ...],
+    schema: bool,
+    resolved: bool,
+    machine: bool,
+    rerun: int | None,
+) -> None:
+    """Say whether a scenario is valid, or whether a results folder is whole."""
+    if schema:
+        from sim.scenario.schema import json_schema
+
+        click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        return
+    if source is None:
+        raise click.UsageError("Name a scenario or a results folder.")
+    if Path(source).is_dir():
+        _check_folder(Path(source), rerun)
+        return
+    scenario = load_scenario(source, overrides)
+    if resolved:
+        text = json.dumps(scenario.resolved(), ensure_ascii=False) if machine else scenario.resolved_toml()
+        click.echo(text)
+        return
+    for name in scenario.policies:
+        scenario.arm(name)
+    from sim.scenario.doubts import notes
+
+    click.echo("\n".join([_described(scenario), *notes(scenario)]))
+
+
+def _check_folder(path: Path, rerun: int | None) -> None:
+    from sim.results.folder import check as check_files
+
+    faults = check_files(path)
+    if rerun and not faults:
+        announce_compilation()
+        module = import_module("sim.studies.sweep" if (path / "design.parquet").exists() else "sim.results.folder")
+        faults = module.rerun(path, rerun)
+    if faults:
+        click.echo("\n".join(f"{path}: {fault}" for fault in faults))
+        raise click.exceptions.Exit(CHECK_FAILED)
+    again = f"; {rerun} runs repeated bit by bit" if rerun else ""
+    click.echo(f"{path}: complete, every hash holds{again}")
+
+
+def _described(scenario: Scenario) -> str:
+    members = int((~scenario.places.guide).sum())
+    guides = len(scenario.places.id) - members
+    parts = [
+        f"{members} municipalities" + (f" and {guides} guides" if guides else ""),
+        f"{len(scenario.technologies.id)} technologies",
+        f"{scenario.start} to {scenario.end} in {scenario.steps} steps",
+        f"{len(scenario.policies)} policies",
+    ]
+    return f"{scenario.path or scenario.name}: valid: {', '.join(parts)}"
+
+
+@program.command()
+@scenario_argument
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on this machine [default: a free one].")
+@click.option("--no-open", is_flag=True, help="Do not open the browser.")
+def view(source: str, overrides: tuple[str, ...], port: int, no_open: bool) -> None:
+    """Watch SCENARIO in the browser: play it, change policies, equip a town and see what follows."""
+    load_scenario(source, overrides)
+    from sim.scenario.document import parse_override
+    from sim.view import serve
+
+    serve(source, dict(parse_override(text) for text in overrides), port, not no_open)
+
+
+@program.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File [default: report.html].")
+def report(folder: Path, output: Path | None) -> None:
+    """Write the report of a results folder anew, from what is saved in it."""
+    from sim.results.folder import load
+
+    saved = load(folder)
+    target = output or Path("report.html")
+    if saved.provenance.get("kind") == "sweep":
+        from sim.report.sweep import write_sweep_report
+        from sim.studies.sweep import read_sweep
+
+        write_sweep_report(read_sweep(folder), target)
+    else:
+        from sim.report.report import write_report
+
+        write_report(saved.results(), target, str(saved.provenance.get("command", "")), made=saved.provenance)
+    click.echo(str(target))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The program `uptake`: wrong input is a clear line and exit 2; a fault of ours is a line and exit 1."""
+    from sim.scenario.errors import InputError
+
+    try:
+        code = program.main(arguments, prog_name="uptake", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else DONE)
+    except InputError as error:
+        _fail(str(error), INVALID)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(INVALID)
+    except (KeyboardInterrupt, click.exceptions.Abort) as stopped:
+        told = getattr(stopped, "how_to_resume", "") or "Interrupted; nothing was left behind. Run the command again."
+        _fail(told, INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(DONE)
+    except MemoryError:
+        _fail("There is not enough memory; use fewer replicates, or `uptake sweep`, which keeps no events.", OUR_FAULT)
+    except Exception as error:
+        if os.environ.get("UPTAKE_TRACEBACK"):
+            raise
+        told = f"This is a fault of the program: {type(error).__name__}: {error}"
+        _fail(
+            f"{told}\nPlease report it; with UPTAKE_TRACEBACK=1 the same command shows where it happened.",
+            OUR_FAULT,
+        )
+
+
+def _fail(text: str, code: int) -> None:
+    say(text)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,363 @@
+"""Who listens to whom: gravity within a region, leaders across regions, regions among each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sim.engine.compiling import entry_point, inner, part
+from sim.engine.rules import EARTH_RADIUS, EXPOSURE_UNIT, SHORTEST_DISTANCE, influence
+from sim.scenario.places import kilometres, on_sphere
+
+if TYPE_CHECKING:
+    import networkx
+
+    from sim.scenario.scenario import Scenario
+
+_WHOLE = int(1 / EXPOSURE_UNIT)
+FAN_BITS = 3
+
+
+LINK = np.dtype([("weight", np.uint32), ("place", np.int32)])
+"""A link of influence: its weight in units of 2**-31, and the place at its other end. Eight bytes, since a million
+places have fifty million of them."""
+
+
+class Channel(NamedTuple):
+    """One channel of influence as sparse rows, in both directions; weights are whole multiples of 2**-31.
+
+    Rows i of (start, inward) list whom i listens to, strongest first; rows j of (out_start, outward) list who listens
+    to j. Shapes: start and out_start int64[n + 1], inward and outward LINK[links].
+    """
+
+    start: np.ndarray
+    inward: np.ndarray
+    out_start: np.ndarray
+    outward: np.ndarray
+
+    @property
+    def neighbour(self) -> np.ndarray:
+        """The places that are listened to, int32[links], by listener."""
+        return self.inward["place"]
+
+    @property
+    def weight(self) -> np.ndarray:
+        """The weights of `neighbour`, uint32[links]."""
+        return self.inward["weight"]
+
+    @property
+    def listener(self) -> np.ndarray:
+        """The places that listen, int32[links], by whom they listen to."""
+        return self.outward["place"]
+
+    @property
+    def inward_bounds(self) -> np.ndarray:
+        """Where the rows of `inward` begin and end, int64[n, 2]."""
+        return np.column_stack([self.start[:-1], self.start[1:]])
+
+    @property
+    def outward_bounds(self) -> np.ndarray:
+        """Where the rows of `outward` begin and end, int64[n, 2]."""
+        return np.column_stack([self.out_start[:-1], self.out_start[1:]])
+
+
+@dataclass(frozen=True)
+class Network:
+    """The influence network of a scenario. Places are in canonical order: by region, then along a space-filling curve.
+
+    `order[n]` gives the row of each place in the scenario's table; `regions` int64[R, R] holds the weights between
+    regions in units of 2**-31. The order depends on nothing but the places themselves, so that reordering a table
+    changes nothing, and neighbours lie close in memory.
+    """
+
+    order: np.ndarray
+    peers: Channel
+    leaders: Channel
+    regions: np.ndarray
+
+
+def build(scenario: Scenario) -> Network:
+    """The network of a scenario: largest weights in the region, leaders of other regions, regions to each other."""
+    places = scenario.places
+    order = canonical_order(scenario)
+    region = np.asarray(places.region)[order]
+    rank = np.argsort(np.argsort([places.id[i] for i in order])).astype(np.int64)
+    position = on_sphere(np.asarray(places.latitude)[order], np.asarray(places.longitude)[order])
+    section = scenario.network_parameters
+    mass = np.asarray(places.population, dtype=np.float64)[order] ** section.size_exponent
+    leading: np.ndarray = np.asarray(scenario.portfolio)[order].any(axis=1)
+    guides: np.ndarray = np.asarray(places.guide)[order]
+    listens = ~guides
+
+    leaders = np.flatnonzero(leading)
+    inside = [np.flatnonzero(region == r) for r in np.unique(region)]
+    # one at a time: each region has other leaders, and a thousand such lists are long
+    groups_peers = ((here[listens[here]], here) for here in inside)
+    groups_leaders = ((here[listens[here]], leaders[region[leaders] != region[here[0]]]) for here in inside)
+    gravity = (position, mass, rank, section.distance_decay, section.neighbours)
+    explicit = _explicit_links(scenario, order)
+    return Network(
+        order,
+        channel_from(len(order), groups_peers, gravity, explicit["peers"]),
+        channel_from(len(order), groups_leaders, gravity, explicit["leaders"]),
+        _between_regions(scenario, order, region, position),
+    )
+
+
+def canonical_order(scenario: Scenario) -> np.ndarray:
+    """Rows of the places' table by region id, then Morton code of the coordinates, then id: int64[n]."""
+    places, regions = scenario.places, scenario.regions
+    rank_of_region = np.argsort(np.argsort(regions.id))
+    code = _morton(np.asarray(places.latitude), np.asarray(places.longitude))
+    return np.lexsort((np.asarray(places.id), code, rank_of_region[np.asarray(places.region)]))
+
+
+def _morton(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
+    """Bits of latitude and longitude interleaved, so that near places get near codes: uint64[n]."""
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        bits = np.clip(values * 0xFFFF, 0, 0xFFFF).astype(np.uint64)
+        for shift, mask in ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555)):
+            bits = (bits | (bits << np.uint64(shift))) & np.uint64(mask)
+        return bits
+
+    return spread((latitude + 90.0) / 180.0) | (spread((longitude + 180.0) / 360.0) << np.uint64(1))
+
+
+@entry_point
+def strongest(listeners, candidates, boxes, first, reach, position, mass, rank, decay, chosen, weight):
+    """For each listener the candidates of largest gravity weight, strongest first; ties by rank, itself excluded.
+
+    `chosen` int32[listeners, m] and `weight` float64[listeners, m] are filled; unfilled places stay -1. `boxes` and
+    `first`: see `boxes_of`. `reach` is mass**(2 / decay): a candidate, or a box of them, farther than the root of
+    reach * cut in a straight line, which is never longer than the arc, cannot be among the strongest.
+    """
+    levels = len(first)
+    for a in range(len(listeners)):
+        i = listeners[a]
+        filled, cut = 0, math.inf
+        if a > 0:  # neighbours listen to nearly the same places: with those the cut is narrow from the start
+            for j in chosen[a - 1]:
+                if j >= 0 and j != i:
+                    filled, cut = consider(i, j, filled, cut, position, mass, rank, decay, chosen[a], weight[a])
+        at = 0
+        while at < len(candidates):
+            size, level = 1 << (FAN_BITS * levels), levels - 1
+            while level >= 0 and (at & (size - 1) or not beyond(position, i, boxes, first[level] + at // size, cut)):
+                size >>= FAN_BITS
+                level -= 1
+            if level < 0:
+                size = 1 << FAN_BITS
+                for j in candidates[at : at + size]:
+                    if j == i or chord(position, i, j) > reach[j] * cut:
+                        continue
+                    filled, cut = consider(i, j, filled, cut, position, mass, rank, decay, chosen[a], weight[a])
+            at += size
+
+
+@part
+def chord(position, i, j):
+    """The square of the straight line between two points on the unit sphere."""
+    x = position[i, 0] - position[j, 0]
+    y = position[i, 1] - position[j, 1]
+    z = position[i, 2] - position[j, 2]
+    return x * x + y * y + z * z
+
+
+@part
+def beyond(position, i, boxes, box, cut):
+    """Whether nobody in a box can be among the strongest; `cut` is infinite until there are enough."""
+    line = 0.0
+    for axis in range(3):
+        gap = max(0.0, boxes[box, axis] - position[i, axis], position[i, axis] - boxes[box, 3 + axis])
+        line += gap * gap
+    return cut < math.inf and line > boxes[box, 6] * cut
+
+
+@inner
+def consider(i, j, filled, cut, position, mass, rank, decay, chosen, weight):
+    """Put candidate j among the strongest for listener i if it belongs there; returns how many there are, and the cut.
+
+    `cut` is the square of the straight line at which a candidate of reach 1 would be as strong as the weakest of them.
+    """
+    count = len(chosen)
+    for b in range(filled):
+        if chosen[b] == j:
+            return filled, cut
+    distance = 2.0 * EARTH_RADIUS * math.asin(min(1.0, 0.5 * math.sqrt(chord(position, i, j))))
+    pull = influence(mass[j], distance, 1.0, decay)
+    at = filled
+    while at > 0 and (pull > weight[at - 1] or (pull == weight[at - 1] and rank[j] < rank[chosen[at - 1]])):
+        at -= 1
+    if at == count:
+        return filled, cut
+    for b in range(min(filled, count - 1), at, -1):
+        chosen[b] = chosen[b - 1]
+        weight[b] = weight[b - 1]
+    chosen[at] = j
+    weight[at] = pull
+    filled = min(filled + 1, count)
+    if filled == count and decay > 0.0:
+        cut = weight[count - 1] ** (-2.0 / decay) / (EARTH_RADIUS * EARTH_RADIUS) * (1.0 + 1e-9)
+    return filled, cut
+
+
+def boxes_of(position: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A spatial index of points in the order of a space-filling curve: boxes around eight, around eight of those, ...
+
+    Returns boxes float64[B, 7], lowest corner, highest corner and largest reach, and where each level begins in them.
+    """
+    low, high, far = position, position, reach
+    levels: list[np.ndarray] = []
+    first = [0]
+    while not levels or len(low) > 1:
+        starts = np.arange(0, len(low), 1 << FAN_BITS)
+        low, high = np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
+        far = np.maximum.reduceat(far, starts)
+        levels.append(np.column_stack([low, high, far]))
+        first.append(first[-1] + len(low))
+    return np.concatenate(levels), np.array(first[:-1])
+
+
+def channel_from(n: int, groups: Iterable, gravity: tuple, explicit: tuple) -> Channel:
+    """Sparse rows from groups of (listeners, candidates), row-normalised, with explicit links taking their share."""
+    position, mass, rank, decay, neighbours = gravity
+    with np.errstate(over="ignore"):  # an infinite reach rejects nobody, which is right
+        reach = mass ** (2.0 / decay) if decay > 0 else np.full(len(mass), math.inf)
+    curve = _morton(np.degrees(np.arcsin(position[:, 2])), np.degrees(np.arctan2(position[:, 1], position[:, 0])))
+    room = n * min(neighbours, n)
+    source, target, share, used = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room), 0
+    for listeners, heard in groups:
+        candidates = heard[np.argsort(curve[heard], kind="stable")]
+        width = min(neighbours, len(candidates))
+        if width == 0 or len(listeners) == 0:
+            continue
+        boxes, first = boxes_of(position[candidates], reach[candidates])
+        chosen = np.full((len(listeners), width), -1, dtype=np.int32)
+        weight = np.zeros((len(listeners), width))
+        gravity_of = (reach, position, mass, rank, float(decay))
+        strongest(listeners, candidates, boxes, first, *gravity_of, chosen, weight)
+        present = chosen >= 0
+        here = slice(used, used + int(present.sum()))
+        source[here] = chosen[present]
+        target[here] = np.repeat(listeners, present.sum(axis=1))
+        weight /= np.where(present.any(axis=1), weight.sum(axis=1), 1.0)[:, None]
+        share[here] = weight[present]
+        used = here.stop
+    return sparse_rows(n, *_with_explicit(n, source[:used], target[:used], share[:used], explicit, rank))
+
+
+def _with_explicit(
+    n: int,
+    source: np.ndarray,
+    target: np.ndarray,
+    share: np.ndarray,
+    explicit: tuple[np.ndarray, ...],
+    rank: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Links of the table take the share they name; the gravity weights of the row share the rest."""
+    given_source, given_target, given = explicit
+    if len(given) == 0:
+        return source, target, share
+    named = set(zip(given_source.tolist(), given_target.tolist(), strict=True))
+    keep = np.array([pair not in named for pair in zip(source.tolist(), target.tolist(), strict=True)], dtype=bool)
+    source, target, share = source[keep], target[keep], share[keep]
+    rest = 1.0 - np.bincount(given_target, weights=given, minlength=n)
+    total = np.bincount(target, weights=share, minlength=n)
+    share = share * rest[target] / total[target]
+    source, target = np.r_[source, given_source], np.r_[target, given_target]
+    share = np.r_[share, given]
+    # rows are strongest first, whatever the order of the table, since guides are drawn along them
+    order = np.lexsort((rank[source], -share, target))
+    return source[order], target[order], share[order]
+
+
+def sparse_rows(n: int, source: np.ndarray, target: np.ndarray, share: np.ndarray) -> Channel:
+    """A channel from an edge list: `share` (summing to 1 or less for each target) of influence source -> target."""
+    weight = np.floor(share * _WHOLE + 0.5).astype(np.uint32)
+
+    def rows(here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(here, kind="stable")
+        links = np.empty(len(order), LINK)
+        links["weight"], links["place"] = weight[order], there[order]
+        return np.r_[0, np.cumsum(np.bincount(here, minlength=n))].astype(np.int64), links
+
+    return Channel(*rows(target, source), *rows(source, target))
+
+
+def _explicit_links(scenario: Scenario, order: np.ndarray) -> dict[str, tuple[np.ndarray, ...]]:
+    """The links table by channel, in canonical places: (source, target, share)."""
+    links = scenario.links
+    to_canonical = np.empty(len(order), dtype=np.int64)
+    to_canonical[order] = np.arange(len(order))
+    channel = np.asarray(links.channel)
+    picked = {name: np.flatnonzero(channel == name) for name in ("peers", "leaders")}
+    source, target = to_canonical[np.asarray(links.src)], to_canonical[np.asarray(links.dst)]
+    return {name: (source[rows], target[rows], np.asarray(links.weight)[rows]) for name, rows in picked.items()}
+
+
+def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Weights between regions by size and distance of their largest places, rows normalised: int64[R, R]."""
+    regions, section = scenario.regions, scenario.network_parameters
+    count = len(regions.id)
+    population = np.asarray(scenario.places.population, dtype=np.float64)[order]
+    largest = np.full(count, -1)
+    for i in np.lexsort((np.arange(len(order)), population)).tolist():
+        largest[region[i]] = i
+    size = np.where(largest >= 0, np.nan_to_num(np.asarray(regions.population, dtype=np.float64)), 0.0)
+    centre = position[np.maximum(largest, 0)]
+    arc = kilometres(centre[:, None], centre)
+    pull = size[None, :] ** section.size_exponent * np.maximum(arc, SHORTEST_DISTANCE) ** -section.distance_decay
+    pull[:, largest < 0] = 0.0
+    np.fill_diagonal(pull, 0.0)
+    by_id = np.argsort(np.argsort(regions.id))
+    total = np.zeros(count)
+    for q in np.argsort(by_id):
+        total += pull[:, q]
+    share = np.divide(pull, total[:, None], where=total[:, None] > 0, out=np.zeros_like(pull))
+    return np.floor(share * _WHOLE + 0.5).astype(np.int64)
+
+
+def to_networkx(scenario: Scenario) -> networkx.DiGraph:
+    """The network as a DiGraph: municipalities and regions as nodes; edges carry `channel` and `weight` (row shares).
+
+    An edge runs from the place that is copied to the place that listens; channels are peers, leaders and regions.
+    """
+    import networkx
+
+    net, places, regions = build(scenario), scenario.places, scenario.regions
+    graph = networkx.DiGraph(title=scenario.title)
+    for i, name in enumerate(places.id):
+        graph.add_node(
+            name,
+            kind="guide" if places.guide[i] else "municipality",
+            name=places.name[i],
+            region=regions.id[places.region[i]],
+            population=float(places.population[i]),
+            latitude=float(places.latitude[i]),
+            longitude=float(places.longitude[i]),
+        )
+    for row, name in enumerate(regions.id):
+        people = float(regions.population[row])
+        graph.add_node(f"region:{name}", kind="region", name=regions.name[row], population=people)
+    identity = [places.id[i] for i in net.order]
+    for channel, links in (("peers", net.peers), ("leaders", net.leaders)):
+        target = np.repeat(np.arange(len(identity)), np.diff(links.start))
+        for j, listener, weight in zip(links.neighbour, target, links.weight, strict=True):
+            graph.add_edge(identity[j], identity[listener], channel=channel, weight=float(weight * EXPOSURE_UNIT))
+    for row, other in np.argwhere(net.regions).tolist():
+        weight = float(net.regions[row, other] * EXPOSURE_UNIT)
+        graph.add_edge(f"region:{regions.id[other]}", f"region:{regions.id[row]}", channel="regions", weight=weight)
+    return graph
+
+
+def write_graphml(scenario: Scenario, path: str | Path) -> None:
+    """Write the network as GraphML, which Gephi, igraph, Cytoscape and R read."""
+    import networkx
+
+    networkx.write_graphml(to_networkx(scenario), str(path))

@@ -1,0 +1,1 @@
+"""What came out: events, measures, effects, and the folder that keeps them."""

