@@ -140,9 +140,8 @@ def _server(port: int, ready: Callable[[], None]) -> Any:
             ready()
 
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    limits = {"timeout_graceful_shutdown": 1, "ws_max_size": LARGEST_MESSAGE}
-    config = uvicorn.Config(Doorkeeper(app, port), log_level="error", **limits)
-    return Server(config)
+    guarded = Doorkeeper(app, port)
+    return Server(uvicorn.Config(guarded, log_level="error", timeout_graceful_shutdown=1, ws_max_size=LARGEST_MESSAGE))
 
 
 def _announce(address: str, open_browser: bool) -> None:
