@@ -18,8 +18,17 @@ from mesa.agent import AgentSet
 from mesa.discrete_space import Cell, FixedAgent
 from mesa.discrete_space import Network as Space
 
-from sim.engine import month as engine
-from sim.engine.columns import DOWN, ECONOMY, INSTALLING, MINOR_UNITS, OPERATING, WAITING, WANTED, structure
+from sim.engine.columns import (
+    DOWN,
+    ECONOMY,
+    FLOWS,
+    INSTALLING,
+    MINOR_UNITS,
+    OPERATING,
+    WAITING,
+    WANTED,
+    structure,
+)  # fmt: skip
 from sim.engine.rows import Batch, Rows, Simulation
 from sim.engine.rules import EXPOSURE_UNIT
 from sim.results.run import BASELINE, SIZE_CLASSES, Arm, events_frame
@@ -32,12 +41,7 @@ if TYPE_CHECKING:
 
 STATUSES = {WAITING: "waiting", WANTED: "wanted", INSTALLING: "installing", OPERATING: "operating", DOWN: "down"}
 """What a municipality's entry for a technology may be; anything else is `closed` (a guide that does not adopt)."""
-SPENDING = {
-    "own": engine.OWN_SPENT,
-    "regional": engine.REGIONAL_SPENT,
-    "federal": engine.FEDERAL_SPENT,
-    "private": engine.PRIVATE_SPENT,
-}
+SPENDING = {payer: FLOWS.index(f"{payer}_spent") for payer in ("own", "regional", "federal", "private")}
 """Who pays for adoptions, and the column of the yearly ledger."""
 
 
@@ -96,24 +100,24 @@ class Municipality(FixedAgent):
     @property
     def balance(self) -> float:
         """Digital budget at hand, millions of the currency; what is not spent is carried over."""
-        return float(self.model.simulation.state.purses["balance"][self.row] / MINOR_UNITS)
+        return float(self.model.simulation.state.budgets["balance"][self.row] / MINOR_UNITS)
 
     @property
     def arrears(self) -> float:
         """Running costs and fees owed, millions of the currency."""
-        return float(self.model.simulation.state.purses["arrears"][self.row] / MINOR_UNITS)
+        return float(self.model.simulation.state.budgets["arrears"][self.row] / MINOR_UNITS)
 
     @property
     def incidents(self) -> int:
         """Incidents so far."""
-        return int(self.model.simulation.state.towns["incidents"][self.row])
+        return int(self.model.simulation.state.municipalities["incidents"][self.row])
 
     def exposure(self, technology: str, channel: str = "peers") -> float:
         """Weighted share of those it looks at who operate a technology; channel: peers or leaders."""
         if channel not in ("peers", "leaders"):
             raise ValueError(f"channel is {channel!r}; allowed: peers, leaders")
-        seen = self.model.simulation.state.seen
-        return float(seen[channel][self.model.technology(technology), self.row] * EXPOSURE_UNIT)
+        exposures = self.model.simulation.state.exposures
+        return float(exposures[channel][self.model.technology(technology), self.row] * EXPOSURE_UNIT)
 
     def adopt(self, technology: str) -> bool:
         """Take up a technology now, at nobody's cost; it operates after its lag. False if it is there already."""
@@ -159,15 +163,15 @@ class Region(Agent):
     @property
     def grp(self) -> float:
         """Gross regional product of the current year, billions of the currency; before the first step the table's."""
-        years = self.model.simulation.state.table[self.row, :, ECONOMY.index("grp")]
+        years = self.model.simulation.state.yearly[self.row, :, ECONOMY.index("grp")]
         known = years[np.isfinite(years)]
         return float(known[-1] if len(known) else self.model.simulation.scenario.regions.grp[self.row])
 
     @property
     def pool(self) -> float:
         """Regional pool at hand, its reserve included, millions of the currency."""
-        area = self.model.simulation.state.areas[self.row]
-        return float((area["pool"] + area["reserve"]) / MINOR_UNITS)
+        fund = self.model.simulation.state.funds[self.row]
+        return float((fund["pool"] + fund["reserve"]) / MINOR_UNITS)
 
     @property
     def spending(self) -> dict[str, float]:
@@ -178,7 +182,7 @@ class Region(Agent):
     @property
     def platforms(self) -> tuple[str, ...]:
         """Ids of the technologies for which the region has a platform."""
-        opened = self.model.simulation.state.plates["platform"][:, self.row]
+        opened = self.model.simulation.state.platforms["platform"][:, self.row]
         return tuple(self.model.simulation.scenario.technologies.id[k] for k in np.flatnonzero(opened))
 
     def mandate(self, technology: str, rate: float, until: str | datetime.date | None = None) -> None:
@@ -292,7 +296,7 @@ class DiffusionModel(Model):
         now = self.simulation
         counts = np.array([[len(now.events), len(now.outages)]])
         payments = now.state.payments[: len(now.events) if now.paid else 0]
-        tables, ledgers = now.state.table[None].copy(), now.state.ledger[None].copy()
+        tables, ledgers = now.state.yearly[None].copy(), now.state.ledger[None].copy()
         batch = Batch(now.events.copy(), payments.copy(), now.outages.copy(), counts, tables, ledgers)
         return Arm(self.policy, self.policy, now.scenario, now.shared, now.rows, batch)
 

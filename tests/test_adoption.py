@@ -12,10 +12,11 @@ from click.testing import CliRunner
 from scipy import stats
 
 from calibration.adoption import fit as adoption
-from calibration.adoption.data import NEVER, Exposures, Options, parse_date, read, walk
+from calibration.adoption.data import NEVER, Options, parse_date, read, walk
 from calibration.adoption.fit import EXTERNAL, LEADERS, PEERS
 from calibration.adoption.page import page
 from calibration.cli import calibrate as command
+from sim.engine.exposures import Exposures
 from sim.engine.network import build as network_of
 from sim.engine.rows import Simulation
 from sim.scenario.errors import InputError
@@ -47,11 +48,11 @@ def test_exposure_is_that_of_the_engine():
     running.advance(60)
     network = running.shared.network
     cells = Exposures(5, 40, network.peers, network.leaders)
-    cells.push(running.events["technology"], running.events["place"])
+    cells.begin(running.events["technology"], running.events["place"])
     peers, leaders = cells.of(np.arange(5))
     assert len(running.events) > 60
-    np.testing.assert_array_equal(peers, running.state.seen["peers"] * 2.0**-31)
-    np.testing.assert_array_equal(leaders, running.state.seen["leaders"] * 2.0**-31)
+    np.testing.assert_array_equal(peers, running.state.exposures["peers"] * 2.0**-31)
+    np.testing.assert_array_equal(leaders, running.state.exposures["leaders"] * 2.0**-31)
 
 
 def test_network_of_tables_is_that_of_the_scenario(folder):

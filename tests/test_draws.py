@@ -10,7 +10,7 @@ from sim.engine.compiling import compiled
 MASK = (1 << 64) - 1
 PURPOSES = (
     draws.CLOCK, draws.CAPACITY, draws.SOURCE, draws.GUIDE, draws.AGE, draws.TIE, draws.INCIDENT, draws.YEAR,
-    draws.COEFFICIENTS, draws.PARAMETERS,
+    draws.COEFFICIENT_DRAW, draws.PARAMETER_DRAW,
 )  # fmt: skip
 COUNT = 100_000
 # About twenty tests of distribution here: a right generator fails one of them for two seeds in a thousand.
@@ -128,10 +128,10 @@ def test_spells_of_one_cell_are_unrelated() -> None:
 
 
 def test_a_pick_is_uniform_and_the_same_for_a_replicate_wherever_it_stands() -> None:
-    picked = draws.pick(1, np.arange(20_000), draws.COEFFICIENTS, 7)
+    picked = draws.pick(1, np.arange(20_000), draws.COEFFICIENT_DRAW, 7)
     assert set(picked.tolist()) == set(range(7))
     assert stats.chisquare(np.bincount(picked, minlength=7)).pvalue > LEVEL
-    assert draws.pick(1, np.array([4321]), draws.COEFFICIENTS, 7)[0] == picked[4321]
+    assert draws.pick(1, np.array([4321]), draws.COEFFICIENT_DRAW, 7)[0] == picked[4321]
 
 
 def test_generators_are_keyed_by_seed_and_purpose() -> None:

@@ -173,7 +173,7 @@ def test_a_simulation_by_hand_gives_the_batch() -> None:
         for name in batch.events.dtype.names:
             np.testing.assert_array_equal(simulation.events[name], batch.events[last][name])
         np.testing.assert_array_equal(simulation.state.ledger, batch.ledgers[3])
-        np.testing.assert_array_equal(simulation.state.table, batch.tables[3])
+        np.testing.assert_array_equal(simulation.state.yearly, batch.tables[3])
 
 
 def test_rows_with_and_without_binding_money_share_a_batch() -> None:
@@ -274,8 +274,8 @@ def test_pushed_exposure_is_exactly_the_sum_over_all_neighbours_in_every_month(s
         simulation.advance()
         peers, leaders = pushed(simulation)
         member = simulation.shared.places["member"] == 1
-        np.testing.assert_array_equal(simulation.state.seen["peers"][:, member], peers[:, member])
-        np.testing.assert_array_equal(simulation.state.seen["leaders"][:, member], leaders[:, member])
+        np.testing.assert_array_equal(simulation.state.exposures["peers"][:, member], peers[:, member])
+        np.testing.assert_array_equal(simulation.state.exposures["leaders"][:, member], leaders[:, member])
 
 
 def test_exposure_returns_to_exactly_zero_when_everybody_has_pulled_back() -> None:
@@ -287,10 +287,10 @@ def test_exposure_returns_to_exactly_zero_when_everybody_has_pulled_back() -> No
     )  # fmt: skip
     simulation = Simulation(scenario, 1)
     simulation.advance(18)
-    assert simulation.state.seen["peers"].max() > 0
+    assert simulation.state.exposures["peers"].max() > 0
     simulation.advance(1000)
-    assert simulation.state.seen["peers"].tolist() == [[0] * 30]
-    assert simulation.state.plates["operating"].tolist() == [[0]]
+    assert simulation.state.exposures["peers"].tolist() == [[0] * 30]
+    assert simulation.state.platforms["operating"].tolist() == [[0]]
 
 
 @pytest.mark.parametrize("seed", range(60, 72))
@@ -312,14 +312,14 @@ def test_every_count_is_right_after_any_action_in_any_month(seed: int) -> None:
         status = state.cells["status"]
         operating = status == OPERATING
         np.testing.assert_array_equal(
-            state.towns["counted"], operating[shared.technologies["counted"] == 1].sum(axis=0)
+            state.municipalities["counted"], operating[shared.technologies["counted"] == 1].sum(axis=0)
         )
         np.testing.assert_array_equal(
-            state.towns["exposed"], operating[shared.technologies["exposed"] == 1].sum(axis=0)
+            state.municipalities["exposed"], operating[shared.technologies["exposed"] == 1].sum(axis=0)
         )
         for r in range(len(shared.regions)):
             inside = (shared.places["region"] == r) & (shared.places["member"] == 1)
-            np.testing.assert_array_equal(state.plates["operating"][:, r], operating[:, inside].sum(axis=1))
+            np.testing.assert_array_equal(state.platforms["operating"][:, r], operating[:, inside].sum(axis=1))
         assert int(state.record["waiting"][0]) == np.isin(status, (WAITING, WANTED)).sum()
         if scenario.finance.cost_level > 0:
             queued = state.queue[: int(state.record["queued"][0])]
@@ -329,8 +329,8 @@ def test_every_count_is_right_after_any_action_in_any_month(seed: int) -> None:
         assert ((simulation.events["ended"] < 0) <= (running >= INSTALLING)).all()
         peers, leaders = pushed(simulation)
         member = shared.places["member"] == 1
-        np.testing.assert_array_equal(state.seen["peers"][:, member], peers[:, member])
-        np.testing.assert_array_equal(state.seen["leaders"][:, member], leaders[:, member])
+        np.testing.assert_array_equal(state.exposures["peers"][:, member], peers[:, member])
+        np.testing.assert_array_equal(state.exposures["leaders"][:, member], leaders[:, member])
 
 
 # Neutral values

@@ -12,6 +12,7 @@ import pytest
 from mesa.batchrunner import batch_run
 
 import sim
+from sim.engine.columns import GRANTED
 from sim.model import DiffusionModel, Municipality, Region
 
 
@@ -146,7 +147,7 @@ def test_a_grant_is_counted_and_spent(scenario):
     assert place.balance == pytest.approx(before + 12.5)
     advanced(model, 1)
     flows = model.results.batch.ledgers[0, place.region.row].sum(axis=0)
-    assert flows[sim.model.engine.GRANTED] == 1_250_000_000
+    assert flows[GRANTED] == 1_250_000_000
     for wrong in (-1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="amount is"):
             place.grant(wrong)

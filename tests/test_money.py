@@ -26,9 +26,9 @@ def flows(simulation: Simulation, names: tuple[str, ...], rows: slice = slice(No
 def balances(simulation: Simulation) -> list[int]:
     state = simulation.state
     return [
-        *state.purses["balance"].tolist(),
-        *state.areas["pool"].tolist(),
-        *state.areas["reserve"].tolist(),
+        *state.budgets["balance"].tolist(),
+        *state.funds["pool"].tolist(),
+        *state.funds["reserve"].tolist(),
         int(state.record["federal"][0]),
     ]
 
@@ -37,18 +37,18 @@ def check_month(simulation: Simulation) -> None:
     """Money in is money out and balances; nothing is below zero; each tier's own account holds too."""
     held, state = balances(simulation), simulation.state
     assert min(held) >= 0
-    assert state.purses["arrears"].min() >= 0
+    assert state.budgets["arrears"].min() >= 0
     assert flows(simulation, INFLOWS) == flows(simulation, OUTFLOWS) + sum(held)
     federal = flows(simulation, ("federal_inflow",)) - flows(simulation, ("federal_spent",))
     assert federal == int(state.record["federal"][0])
-    for r in range(len(state.areas)):
+    for r in range(len(state.funds)):
         own = slice(r, r + 1)
         pool = flows(simulation, ("regional_inflow",), own) - flows(simulation, ("regional_spent",), own)
-        assert pool == int(state.areas["pool"][r] + state.areas["reserve"][r])
+        assert pool == int(state.funds["pool"][r] + state.funds["reserve"][r])
         towns = simulation.shared.places["region"] == r
         purse = flows(simulation, ("own_inflow", "granted", "saved"), own)
         purse -= flows(simulation, ("own_spent", "running_paid", "fees_paid"), own)
-        assert purse == int(state.purses["balance"][towns].sum())
+        assert purse == int(state.budgets["balance"][towns].sum())
 
 
 @given(st.integers(0, 10**9))
@@ -88,10 +88,10 @@ def test_a_budget_is_the_places_share_of_a_share_of_the_product() -> None:
     region = {"id": "r", "population": 200_000.0, "grp_bln": 500.0}
     simulation = Simulation(build(3, regions=[region], finance={**MONEY, "regional_pool": 0.2}), 1)
     simulation.advance()
-    assert simulation.state.purses["balance"].tolist() == [1_041_666_667] * 3
-    assert simulation.state.areas["pool"].tolist() == [625_000_000]
+    assert simulation.state.budgets["balance"].tolist() == [1_041_666_667] * 3
+    assert simulation.state.funds["pool"].tolist() == [625_000_000]
     simulation.advance(11)
-    assert simulation.state.purses["balance"].tolist() == [12 * 1_041_666_667] * 3
+    assert simulation.state.budgets["balance"].tolist() == [12 * 1_041_666_667] * 3
 
 
 def one_purchase(**finance: Any) -> tuple[int, int, int, int]:
@@ -155,13 +155,13 @@ def test_what_cannot_be_paid_is_arrears_and_is_paid_when_money_comes() -> None:
     scenario = build(["a"], kinds, portfolio=[("a", "k")], finance={**MONEY, "own_share": 1e-6})
     simulation = Simulation(scenario, 1)
     simulation.advance(5)
-    owed = int(simulation.state.purses["arrears"][0])
+    owed = int(simulation.state.budgets["arrears"][0])
     monthly = 1000 * MINOR_UNITS // 12
     assert owed == 5 * monthly - flows(simulation, ("own_inflow",))
-    assert simulation.state.purses["balance"][0] == 0
+    assert simulation.state.budgets["balance"][0] == 0
     simulation.grant(0, owed + monthly)
     simulation.advance()
-    assert simulation.state.purses["arrears"][0] == 0
+    assert simulation.state.budgets["arrears"][0] == 0
 
 
 def test_renewal_costs_its_part_of_the_price() -> None:
@@ -316,7 +316,7 @@ def test_a_negative_product_gives_no_negative_budget() -> None:
     )
     simulation = Simulation(scenario, 1)
     simulation.advance(60)
-    assert simulation.state.table[0, 4, 0] < 0
+    assert simulation.state.yearly[0, 4, 0] < 0
     received = simulation.state.ledger[0, :, FLOWS.index("own_inflow")]
     assert received[0] > 0
     assert received[4] == 0

@@ -10,8 +10,8 @@ import pytest
 from build import build, events_of, first_adoptions, linear_fit, simulate
 
 import sim
-from sim.engine.columns import ECONOMY
-from sim.engine.month import FEDERAL_SPENT, FEES_PAID, OWN_INFLOW, PRIVATE_SPENT, RUNNING_PAID, SAVED, rules
+from sim.engine import rules
+from sim.engine.columns import ECONOMY, FEDERAL_SPENT, FEES_PAID, OWN_INFLOW, PRIVATE_SPENT, RUNNING_PAID, SAVED
 from sim.engine.rows import Simulation
 from sim.scenario.places import COLUMNS, SEGMENTS
 from sim.scenario.schema import parameter_table
@@ -260,7 +260,7 @@ def test_a_link_carries_its_share():
 
     simulation = Simulation(world(0.7), 1)
     listener = list(simulation.shared.network.order).index(0)
-    assert simulation.state.seen["peers"][0, listener] * rules.EXPOSURE_UNIT == pytest.approx(0.7)
+    assert simulation.state.exposures["peers"][0, listener] * rules.EXPOSURE_UNIT == pytest.approx(0.7)
     assert_sooner(firsts(world(0.9)), firsts(world(0.1)))
 
 

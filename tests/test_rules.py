@@ -83,12 +83,12 @@ def test_leaders_are_readier_by_their_factor_and_others_unchanged(rate: float, f
 
 def test_hazard_worked_by_hand() -> None:
     # 2 * (0.01 + 0.4*0.5 + 0.1*0.25 + 0.2*1) = 0.87
-    assert rules.hazard(2.0, 0.01, 0.4, 0.5, 0.1, 0.25, 0.2, 1.0) == pytest.approx(0.87)
+    assert rules.hazard(2.0, rules.hazard_terms(0.01, 0.4, 0.5, 0.1, 0.25, 0.2, 1.0)) == pytest.approx(0.87)
 
 
 def test_hazard_without_example_is_bass_innovation_and_with_everybody_p_plus_q() -> None:
-    assert rules.hazard(1.0, 0.03, 0.38, 0.0, 0.1, 0.0, 0.2, 0.0) == 0.03
-    assert rules.hazard(1.0, 0.03, 0.38, 1.0, 0.0, 1.0, 0.0, 1.0) == pytest.approx(0.41)
+    assert rules.hazard(1.0, rules.hazard_terms(0.03, 0.38, 0.0, 0.1, 0.0, 0.2, 0.0)) == 0.03
+    assert rules.hazard(1.0, rules.hazard_terms(0.03, 0.38, 1.0, 0.0, 1.0, 0.0, 1.0)) == pytest.approx(0.41)
 
 
 @given(POSITIVE, RATE, RATE, SHARE, RATE, SHARE, RATE)
@@ -96,12 +96,12 @@ def test_hazard_is_the_sum_of_its_sources(
     m: float, p: float, q: float, peers: float, h: float, leaders: float, g: float
 ) -> None:
     parts = [
-        rules.hazard(m, p, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        rules.hazard(m, 0.0, q, peers, 0.0, 0.0, 0.0, 0.0),
-        rules.hazard(m, 0.0, 0.0, 0.0, h, leaders, 0.0, 0.0),
-        rules.hazard(m, 0.0, 0.0, 0.0, 0.0, 0.0, g, 1.0),
+        rules.hazard(m, rules.hazard_terms(p, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),
+        rules.hazard(m, rules.hazard_terms(0.0, q, peers, 0.0, 0.0, 0.0, 0.0)),
+        rules.hazard(m, rules.hazard_terms(0.0, 0.0, 0.0, h, leaders, 0.0, 0.0)),
+        rules.hazard(m, rules.hazard_terms(0.0, 0.0, 0.0, 0.0, 0.0, g, 1.0)),
     ]
-    assert rules.hazard(m, p, q, peers, h, leaders, g, 1.0) == pytest.approx(sum(parts), rel=1e-12)
+    assert rules.hazard(m, rules.hazard_terms(p, q, peers, h, leaders, g, 1.0)) == pytest.approx(sum(parts), rel=1e-12)
 
 
 def test_supply_worked_by_hand() -> None:
@@ -209,7 +209,7 @@ def test_a_platform_makes_it_cheaper_scarcity_and_protection_dearer(
 def test_who_pays_sums_to_the_cost_and_no_pool_pays_more_than_it_has(
     cost: int, private_share: float, regional_share: float, balance: int
 ) -> None:
-    private = rules.private_part(cost, private_share)
+    private = rules.part(cost, private_share)
     regional = rules.co_financed(cost - private, regional_share, balance)
     assert 0 <= private <= cost
     assert 0 <= regional <= min(balance, cost - private)
@@ -221,7 +221,7 @@ def test_a_pool_pays_the_smaller_of_its_share_and_its_balance() -> None:
     assert rules.co_financed(1000, 0.3, 10_000) == 300
     assert rules.co_financed(1000, 0.3, 120) == 120
     assert rules.co_financed(1001, 0.5, 10_000) == 500
-    assert rules.private_part(999, 0.5) == 499
+    assert rules.part(999, 0.5) == 499
 
 
 def test_priority_is_benefit_for_cost_and_what_costs_nothing_comes_first() -> None:

@@ -33,32 +33,32 @@ def test_every_numeric_parameter_of_the_model_has_its_field() -> None:
 @pytest.mark.parametrize("key", sorted(state.FIELDS))
 def test_a_parameter_arrives_in_its_field_and_no_other(key: str) -> None:
     scenario = build(1)
-    before = state.parameters(scenario)[0]
+    before = state.parameters_of(scenario)[0]
     section, name = key.split(".")
     value = getattr(getattr(scenario, section), name)
-    after = state.parameters(scenario.override({key: value / 2 + 0.25}))[0]
+    after = state.parameters_of(scenario.override({key: value / 2 + 0.25}))[0]
     assert after[state.FIELDS[key]] == value / 2 + 0.25
     differing = [field for field in before.dtype.names if before[field] != after[field]]
     assert differing in ([state.FIELDS[key]], [])
 
 
 def test_coefficients_and_their_form_arrive() -> None:
-    row = state.parameters(build(1, fit=linear_fit(1.5, 0.25, form="loglog")))[0]
+    row = state.parameters_of(build(1, fit=linear_fit(1.5, 0.25, form="loglog")))[0]
     assert (row["b1"], row["b2"], row["loglog"]) == (1.5, 0.25, 1.0)
-    plain = state.parameters(build(1))[0]
+    plain = state.parameters_of(build(1))[0]
     assert (plain["b1"], plain["b2"], plain["loglog"]) == (0.0, 0.0, 0.0)
 
 
 def test_dates_become_steps() -> None:
     mandate = {"region": "r", "technology": "k0000", "from": "2021-01", "until": "2022-01", "rate": 2.0}
     scenario = build(1, mandates=[mandate], sanctions={"from": "2022-03", "severity": 0.5})
-    assert state.mandates(scenario).tolist() == [(0, 0, 12, 24, 2.0)]
-    assert state.parameters(scenario)["sanctions_from"][0] == 26
-    assert math.isinf(state.parameters(build(1))["sanctions_from"][0])
+    assert state.mandates_of(scenario).tolist() == [(0, 0, 12, 24, 2.0)]
+    assert state.parameters_of(scenario)["sanctions_from"][0] == 26
+    assert math.isinf(state.parameters_of(build(1))["sanctions_from"][0])
     endless = build(1, mandates=[{key: mandate[key] for key in mandate if key != "until"}])
-    assert state.mandates(endless)["stop"].tolist() == [endless.steps]
+    assert state.mandates_of(endless)["stop"].tolist() == [endless.steps]
     half = build(1, step=0.5, mandates=[mandate])
-    assert state.mandates(half).tolist() == [(0, 0, 24, 48, 2.0)]
+    assert state.mandates_of(half).tolist() == [(0, 0, 24, 48, 2.0)]
 
 
 def test_lags_and_lives_become_steps_and_no_life_is_shorter_than_one() -> None:
@@ -78,7 +78,7 @@ def test_what_counts_and_what_incidents_reach() -> None:
     shared = state.structure(build(1, rows))
     assert shared.technologies["counted"].tolist() == [0, 1]
     assert shared.technologies["exposed"].tolist() == [0, 1]
-    assert (shared.record["counted_kinds"][0], shared.record["exposed_kinds"][0]) == (1, 1)
+    assert (shared.record["counted_technologies"][0], shared.record["exposed_technologies"][0]) == (1, 1)
 
 
 def test_requirements_run_both_ways() -> None:

@@ -9,17 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from sim.engine import month as engine
-from sim.engine.columns import CELL, LINE, PARAMETERS, PLACE, SEEN, SHARED_RECORD, STATE_RECORD
-from sim.engine.compiling import entry_point
+from sim.engine.exposures import Exposures
 from sim.engine.network import Channel, channel_from, sparse_rows
-from sim.engine.rules import EXPOSURE_UNIT
+from sim.engine.sphere import on_sphere
 from sim.scenario.errors import InputError, Problem, nearest, shortened
-from sim.scenario.places import on_sphere
 from sim.scenario.schema import NetworkParameters
 from sim.scenario.tables import Column, read_table
 
@@ -420,48 +416,6 @@ def _row_shares(n: int, source: np.ndarray, target: np.ndarray, weight: np.ndarr
 # Exposure, by the engine
 
 
-@entry_point
-def _push(shared: Any, rows: Any, state: Any, technology: Any, place: Any) -> None:
-    """The engine's own push for a list of places that begin to operate."""
-    for at in range(len(place)):
-        engine.push(shared[0], rows[0], state[0], technology[at], place[at], 1, engine.ALL)
-
-
-class Exposures:
-    """The engine's cells of exposure, K technologies at n places, with the channels of a network."""
-
-    def __init__(self, kinds: int, n: int, peers: Channel, leaders: Channel | None) -> None:
-        none = sparse_rows(n, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-        self._places = np.zeros(n, PLACE)
-        self._lists = []
-        for name, channel in (("peers", peers), ("leaders", leaders or none)):
-            self._places[f"{name}_out"] = channel.outward_bounds
-            self._lists.append(channel.outward)
-        self._cells, self._seen = np.zeros((kinds, n), CELL), np.zeros((kinds, n), SEEN)
-        self._lines = np.zeros(kinds, LINE)
-        self._stale = np.zeros((kinds, n), np.int32)
-        self._shared, self._state = np.zeros(1, SHARED_RECORD), np.zeros(1, STATE_RECORD)
-        self._rows = np.zeros(1, PARAMETERS)
-        for record in (self._shared, self._state):
-            record["kinds"], record["places_count"] = kinds, n
-        for record, name, column in (
-            (self._shared, "places", self._places), (self._shared, "peers_out", self._lists[0]),
-            (self._shared, "leaders_out", self._lists[1]), (self._state, "cells", self._cells),
-            (self._state, "seen", self._seen), (self._state, "lines", self._lines), (self._state, "stale", self._stale),
-        ):  # fmt: skip
-            record[name] = column.ctypes.data
-
-    def push(self, technology: np.ndarray, place: np.ndarray) -> None:
-        """Let places begin to operate technologies."""
-        if len(place):
-            _push(self._shared, self._rows, self._state, technology.astype(np.int64), place.astype(np.int64))
-
-    def of(self, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Exposure of these technologies' cells to peers and leaders, float64[len(kinds), n], shares from 0 to 1."""
-        seen = self._seen[kinds]
-        return seen["peers"] * EXPOSURE_UNIT, seen["leaders"] * EXPOSURE_UNIT
-
-
 @dataclass(frozen=True)
 class Month:
     """An interval of the calendar: technologies with somebody at risk, who is, exposures, who adopts; arrays [k, n].
@@ -496,7 +450,7 @@ def walk(data: AdoptionData) -> Iterator[Month]:
             mixed = np.broadcast_to(adopters[active, None] / max(n - 1, 1), when.shape)
             yield Month(t, active, at_risk, (when == t) & at_risk, peers, leaders, mixed)
         now = slice(bounds[t], bounds[t + 1])
-        exposures.push(technology[now], place[now])
+        exposures.begin(technology[now], place[now])
         adopters += np.bincount(technology[now], minlength=kinds)
 
 

@@ -21,6 +21,7 @@ from calibration.claims.evidence import (
     open_question,
     spoken,
 )
+from sim.engine.sphere import kilometres, on_sphere
 from sim.results import inequality
 from sim.results.findings import one
 from sim.results.run import SIZE_CLASSES
@@ -158,16 +159,14 @@ def platform(e: Evidence) -> Answer:
 
 def centres(e: Evidence) -> Answer:
     """K18: leaders are regional centres."""
-    from calibration.grp.fit import great_circle
-
     regions = {row["id"]: row for row in e.table("russia_regions.csv", ("id",), ("lat", "lon"))}
     places = e.table("russia_places.csv", ("id", "region"), ("lat", "lon", "rank"))
     pilots = {row["place"] for row in e.table("russia_portfolios.csv", ("place", "source")) if "pilot" in row["source"]}
 
     def central(place: Mapping[str, Any]) -> bool:
         region = regions[place["region"]]
-        points = np.array([[place["lat"], place["lon"]], [region["lat"], region["lon"]]])
-        return bool(great_circle(points)[0, 1] < CENTRE_KM)
+        city, centre = on_sphere([place["lat"], region["lat"]], [place["lon"], region["lon"]])
+        return bool(kilometres(city, centre) < CENTRE_KM)
 
     leaders = [central(place) for place in places if place["rank"] == place["rank"]]
     known = [central(place) for place in places if place["id"] in pilots]

@@ -19,6 +19,7 @@ import numpy as np
 from calibration.grp import least_squares
 from calibration.grp.least_squares import Array, predict, solve
 from sim.engine.draws import generator
+from sim.engine.sphere import kilometres, on_sphere
 from sim.scenario.errors import InputError, Problem
 from sim.scenario.tables import Column, Table, read_table
 
@@ -28,7 +29,6 @@ NAMES = ("a", "b1", "b2")
 DRAWS = 1000
 FEWEST, MOST = 5, 3000  # rows; every pair of them is looked at
 PERMUTATIONS = 9999
-EARTH_RADIUS = 6371.0  # kilometres
 NEAREST = 10.0  # kilometres: two main cities are taken to be at least so far apart
 
 
@@ -290,7 +290,8 @@ def spatial_dependence(regions: Regions, residuals: Array, chance: np.random.Gen
     known = np.isfinite(regions.degrees).all(axis=1)
     if known.sum() < 5 or np.ptp(residuals[known]) == 0:
         return None
-    distance = np.maximum(great_circle(regions.degrees[known]), NEAREST)
+    points = on_sphere(*regions.degrees[known].T)
+    distance = np.maximum(kilometres(points[:, None], points), NEAREST)
     weights = 1 / distance
     np.fill_diagonal(weights, 0)
     weights /= weights.sum(axis=1, keepdims=True)
@@ -303,14 +304,6 @@ def spatial_dependence(regions: Regions, residuals: Array, chance: np.random.Gen
         "n": int(known.sum()),
         "permutations": PERMUTATIONS,
     }
-
-
-def great_circle(degrees: Array) -> Array:
-    """Distances in kilometres between points given as latitude and longitude: [n, n] from [n, 2]."""
-    latitude, longitude = np.radians(degrees).T
-    half = np.sin((latitude[:, None] - latitude) / 2) ** 2
-    half = half + np.cos(latitude[:, None]) * np.cos(latitude) * np.sin((longitude[:, None] - longitude) / 2) ** 2
-    return 2 * EARTH_RADIUS * np.arcsin(np.sqrt(np.minimum(half, 1)))
 
 
 def normal_equations(x: Array, y: Array) -> dict[str, float]:

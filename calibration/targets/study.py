@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engine.columns import FIELDS, Structure, mandates, parameters, structure
+from sim.engine.columns import FIELDS, Structure, mandates_of, parameters_of, structure
 from sim.engine.rows import Rows, assign, execute
 from sim.results.run import Arm
 from sim.scenario.errors import InputError, Problem, nearest
@@ -92,8 +92,8 @@ class Study:
     def rows(self, unit: np.ndarray, replicates: np.ndarray) -> Rows:
         """A row of the engine for each point of the prior, each with its own replicate."""
         scenario, values = self.scenario, self.prior.values(unit)
-        row = np.repeat(parameters(scenario), len(unit))
-        decrees = np.repeat(mandates(scenario)[None, :], len(unit), axis=0)
+        row = np.repeat(parameters_of(scenario), len(unit))
+        decrees = np.repeat(mandates_of(scenario)[None, :], len(unit), axis=0)
         for key, value in self.overrides.items():
             assign(row, decrees, key, np.full(len(unit), value))
         for at, key in enumerate(self.prior.keys):

@@ -16,15 +16,12 @@ from numba.core.datamodel.models import ArrayModel
 from numba.extending import intrinsic, lower_builtin, register_model
 from numba.np import arrayobj
 
-_SOURCES = ("compiling.py", "rules.py", "draws.py", "network.py", "columns.py", "month.py")
-
 
 def _fingerprint() -> str:
-    """Hash of every source that ends up in the machine code; Numba alone looks at one file and misses the others."""
+    """Hash of all sources of the engine, machine code or not; Numba alone looks at one file and misses the others."""
     digest = hashlib.sha256(f"{numba.__version__} {os.environ.get('NUMBA_CPU_NAME', '')}".encode())
-    for name in _SOURCES:
-        path = Path(__file__).with_name(name)
-        digest.update(path.read_bytes() if path.exists() else b"")
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

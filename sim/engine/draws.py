@@ -13,7 +13,7 @@ import numpy as np
 
 from sim.engine.compiling import compiled, entry_point
 
-CLOCK, CAPACITY, SOURCE, GUIDE, AGE, TIE, INCIDENT, YEAR, COEFFICIENTS, PARAMETERS = (
+CLOCK, CAPACITY, SOURCE, GUIDE, AGE, TIE, INCIDENT, YEAR, COEFFICIENT_DRAW, PARAMETER_DRAW = (
     np.uint64(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little"))
     for name in (
         b"clock",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sim.engine.compiling import entry_point, inner, part
-from sim.engine.rules import EARTH_RADIUS, EXPOSURE_UNIT, SHORTEST_DISTANCE, influence
-from sim.scenario.places import kilometres, on_sphere
+from sim.engine.rules import EXPOSURE_UNIT, great_circle, influence
+from sim.engine.sphere import EARTH_RADIUS, on_sphere
 
 if TYPE_CHECKING:
     import networkx
@@ -189,7 +189,7 @@ def consider(i, j, filled, cut, position, mass, rank, decay, chosen, weight):
     for b in range(filled):
         if chosen[b] == j:
             return filled, cut
-    distance = 2.0 * EARTH_RADIUS * math.asin(min(1.0, 0.5 * math.sqrt(chord(position, i, j))))
+    distance = great_circle(math.sqrt(chord(position, i, j)))
     pull = influence(mass[j], distance, 1.0, decay)
     at = filled
     while at > 0 and (pull > weight[at - 1] or (pull == weight[at - 1] and rank[j] < rank[chosen[at - 1]])):
@@ -311,8 +311,8 @@ def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, 
         largest[region[i]] = i
     size = np.where(largest >= 0, np.nan_to_num(np.asarray(regions.population, dtype=np.float64)), 0.0)
     centre = position[np.maximum(largest, 0)]
-    arc = kilometres(centre[:, None], centre)
-    pull = size[None, :] ** section.size_exponent * np.maximum(arc, SHORTEST_DISTANCE) ** -section.distance_decay
+    pull = np.empty((count, count))
+    attract(centre, size, float(section.size_exponent), float(section.distance_decay), pull)
     pull[:, largest < 0] = 0.0
     np.fill_diagonal(pull, 0.0)
     by_id = np.argsort(np.argsort(regions.id))
@@ -321,6 +321,15 @@ def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, 
         total += pull[:, q]
     share = np.divide(pull, total[:, None], where=total[:, None] > 0, out=np.zeros_like(pull))
     return np.floor(share * _WHOLE + 0.5).astype(np.int64)
+
+
+@entry_point
+def attract(position, size, exponent, decay, pull):
+    """The gravity of each region's centre for each other's, in `pull` float64[R, R]: row listens to column."""
+    for r in range(len(size)):
+        for q in range(len(size)):
+            distance = great_circle(math.sqrt(chord(position, r, q)))
+            pull[r, q] = influence(size[q], distance, exponent, decay)
 
 
 def to_networkx(scenario: Scenario) -> networkx.DiGraph:

@@ -12,13 +12,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim.engine import month as engine
-from sim.engine.columns import FIELDS, State, Structure, mandates, parameters, structure, workspace
-from sim.engine.draws import COEFFICIENTS, PARAMETERS, pick
-from sim.scenario.scenario import Scenario
+from sim.engine.columns import FIELDS, GRANTED, State, Structure, mandates_of, parameters_of, structure, workspace
+from sim.engine.draws import COEFFICIENT_DRAW, PARAMETER_DRAW, pick
+
+if TYPE_CHECKING:
+    from sim.scenario.scenario import Scenario
 
 LARGEST_CHUNK = 256
 LARGE = 3_000_000
@@ -96,22 +99,22 @@ def structures(scenarios: Sequence[Scenario]) -> list[Structure]:
 
 def rows_of(scenario: Scenario, seed: int, replicates: np.ndarray) -> Rows:
     """A row for each replicate: the scenario's parameters, with the replicate's draw of coefficients and parameters."""
-    rows = np.repeat(parameters(scenario), len(replicates))
-    decrees = np.repeat(mandates(scenario)[None, :], len(replicates), axis=0)
+    rows = np.repeat(parameters_of(scenario), len(replicates))
+    mandates = np.repeat(mandates_of(scenario)[None, :], len(replicates), axis=0)
     fitted, posterior = scenario.grp_fit, scenario.parameter_fit
     if fitted is not None and scenario.economy.coefficients == "draws" and len(fitted.draws["b1"]):
-        chosen = pick(seed, replicates, COEFFICIENTS, len(fitted.draws["b1"]))
+        chosen = pick(seed, replicates, COEFFICIENT_DRAW, len(fitted.draws["b1"]))
         rows["b1"], rows["b2"] = fitted.draws["b1"][chosen], fitted.draws["b2"][chosen]
     if posterior is not None and scenario.parameters.draws == "draws" and posterior.draws:
-        chosen = pick(seed, replicates, PARAMETERS, len(next(iter(posterior.draws.values()))))
+        chosen = pick(seed, replicates, PARAMETER_DRAW, len(next(iter(posterior.draws.values()))))
         for key, values in posterior.draws.items():
             if key in scenario.parameters.fixed:
                 continue
-            assign(rows, decrees, key, values[chosen])
-    return Rows(rows, decrees, np.asarray(replicates, dtype=np.int64))
+            assign(rows, mandates, key, values[chosen])
+    return Rows(rows, mandates, np.asarray(replicates, dtype=np.int64))
 
 
-def assign(rows: np.ndarray, decrees: np.ndarray, key: str, values: np.ndarray) -> None:
+def assign(rows: np.ndarray, mandates: np.ndarray, key: str, values: np.ndarray) -> None:
     """Set the parameter of a dotted key in every row, such as diffusion.peers or mandates.0.rate.
 
     Raises KeyError for a key that rows of one batch cannot differ in.
@@ -123,8 +126,8 @@ def assign(rows: np.ndarray, decrees: np.ndarray, key: str, values: np.ndarray) 
     number, _, name = rest.partition(".")
     if section != "mandates" or name != "rate" or not number.isdigit():
         raise KeyError(key)
-    if int(number) < decrees.shape[1]:
-        decrees["rate"][:, int(number)] = values
+    if int(number) < mandates.shape[1]:
+        mandates["rate"][:, int(number)] = values
 
 
 def execute(
@@ -177,11 +180,11 @@ def _chunk(shared: Structure, rows: Rows, seed: int, state: State, threads: int)
     count, kinds, areas, steps, years = shared.shape
     state.record["event_count"] = state.record["outage_count"] = 0
     ends = np.zeros((len(rows), 2), np.int64)
-    tables = np.zeros((len(rows), areas, years, state.table.shape[-1]))
+    tables = np.zeros((len(rows), areas, years, state.yearly.shape[-1]))
     ledgers = np.zeros((len(rows), areas + 1, years, state.ledger.shape[-1]), np.int64)
 
-    def go(progress: np.ndarray, until: int, stage: int = engine.WHOLE, first: int = 0, last: int = kinds) -> None:
-        _run(shared, rows, seed, state, (ends, tables, ledgers), progress, until, stage, first, last)
+    def go(progress: np.ndarray, until: int, part: int = engine.WHOLE, first: int = 0, last: int = kinds) -> None:
+        _run(shared, rows, seed, state, (ends, tables, ledgers), progress, until, part, first, last)
 
     if min(threads, kinds) > 1 and count * kinds >= LARGE:
         _together(go, kinds, steps, threads)
@@ -202,7 +205,8 @@ def _run(
     shared: Structure, rows: Rows, seed: int, state: State, found: tuple[np.ndarray, ...], *going: np.ndarray | int
 ) -> None:
     """Call the engine until it is done, making room for events where it must; `found`: ends, tables, ledgers."""
-    given = (shared.record, rows.parameters, rows.mandates, seed, rows.replicates, state.record)
+    parameters = rows.parameters.view(np.float64).reshape(len(rows), -1)
+    given = (state.record, parameters, rows.mandates, seed, rows.replicates)
     while not engine.run_rows(*given, *found, *going):
         grow(shared, state)
 
@@ -256,7 +260,7 @@ class Simulation:
         self.seed, self.replicate = int(seed), int(replicate)
         self.shared = structure(scenario)
         self.rows = rows_of(scenario, self.seed, np.array([self.replicate]))
-        self.decrees = self.rows.mandates[0].copy()
+        self.mandates = self.rows.mandates[0].copy()
         self.paid = bool(self.rows.parameters["cost_level"][0] > 0)
         self.state = workspace(self.shared, self.paid)
         self.step = 0
@@ -287,9 +291,9 @@ class Simulation:
     def _run_to(self, last: int, first: int) -> None:
         """Run from step `first` (-1: set the start) to `last`, growing the list of events when it must."""
         progress = np.array([0, first], np.int64)
-        ends, tables = np.zeros((1, 2), np.int64), self.state.table[None].copy()
+        ends, tables = np.zeros((1, 2), np.int64), self.state.yearly[None].copy()
         ledgers = self.state.ledger[None].copy()
-        rows = replace(self.rows, mandates=self.decrees[None])
+        rows = replace(self.rows, mandates=self.mandates[None])
         kinds = self.shared.shape[1]
         _run(self.shared, rows, self.seed, self.state, (ends, tables, ledgers), progress, last, engine.WHOLE, 0, kinds)
 
@@ -297,19 +301,17 @@ class Simulation:
         """Give place (in canonical order) a technology now; nobody pays. False when it has it already."""
         if int(self.state.record["event_count"][0]) >= len(self.state.events):
             grow(self.shared, self.state)
-        return bool(
-            engine.equip(self.shared.record, self.rows.parameters, 0, self.state.record, technology, place, self.step)
-        )
+        return bool(engine.equip(self.state.record, technology, place, self.step))
 
     def grant(self, place: int, amount: int) -> None:
         """Give a municipality an amount in minor units now; the ledger shows it as granted."""
         year = int(self.shared.calendar["year"][min(self.step, self.scenario.steps - 1)])
         region = int(self.shared.places["region"][place])
-        self.state.purses["balance"][place] += amount
-        self.state.ledger[region, year, engine.GRANTED] += amount
+        self.state.budgets["balance"][place] += amount
+        self.state.ledger[region, year, GRANTED] += amount
 
     def mandate(self, region: int, technology: int, rate: float, until: int | None = None) -> None:
         """Oblige a region's municipalities to take up a technology at a rate (1/year) from now until a step."""
         stop = self.scenario.steps if until is None else until
-        decree = np.array([(region, technology, self.step, stop, rate)], dtype=self.decrees.dtype)
-        self.decrees = np.concatenate([self.decrees, decree])
+        added = np.array([(region, technology, self.step, stop, rate)], dtype=self.mandates.dtype)
+        self.mandates = np.concatenate([self.mandates, added])

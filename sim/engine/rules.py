@@ -7,11 +7,18 @@ otherwise. Every rule has a neutral value that switches it off.
 
 import math
 
+from sim.engine import sphere
 from sim.engine.compiling import compiled
 
-EARTH_RADIUS = 6371.0088
 SHORTEST_DISTANCE = 10.0
+"""Kilometres that any two places are apart at the least: Perm and Permsky share a point."""
 EXPOSURE_UNIT = 2.0**-31
+"""What exposures are whole multiples of: a sum of floats would leave a residue when an influence is taken back."""
+DISTRUST_YEARS = 2.0
+"""How long an incident makes people distrust digital services, years (assumed)."""
+PROTECTION_EFFECT = 0.7
+"""The part of incidents that full data protection prevents (assumed)."""
+great_circle = compiled(sphere.great_circle)
 
 
 # Adoption
@@ -47,12 +54,26 @@ def external_rate(external, leader_factor, is_leader):
 
 
 @compiled
-def hazard(multiplier, external, peers, peer_exposure, leaders, leader_exposure, platform_rate, platform):
-    """Adoption hazard, 1/year, before supply and mandate: additive sources after Bass (1969), spread over a network.
+def resistance(resistance, distrust, distrusts):
+    """A place's resistance to what is new, in units of V; an incident raises it while people distrust such systems."""
+    return resistance + distrust if distrusts else resistance
 
-    Peers are municipalities of the region, leaders those of other regions (K: guides for other regions).
+
+@compiled
+def hazard_terms(external, peers, peer_exposure, leaders, leader_exposure, platform_rate, platform):
+    """The four sources of a hazard, 1/year: external, peers, leaders, platform (after Bass 1969, over a network).
+
+    Peers are municipalities of the region, leaders those of other regions (K: guides for other regions). A mandate is
+    a fifth source, which no multiplier and no supply touches.
     """
-    return multiplier * (external + peers * peer_exposure + leaders * leader_exposure + platform_rate * platform)
+    return external, peers * peer_exposure, leaders * leader_exposure, platform_rate * platform
+
+
+@compiled
+def hazard(multiplier, terms):
+    """Adoption hazard, 1/year, before supply and mandate: M times the sum of `hazard_terms`."""
+    external, peers, leaders, platform = terms
+    return multiplier * (external + peers + leaders + platform)
 
 
 @compiled
@@ -112,15 +133,15 @@ def full_cost(relative_cost, cost_level, size_factor, platform_cut, premium, sup
 
 
 @compiled
-def private_part(cost, private_share):
-    """What a private partner pays of `cost`, whole minor units (Z: public-private partnerships)."""
-    return int(cost * private_share)
+def part(amount, share):
+    """A share of an amount, whole minor units, the rest left where it is: private part, pools, fees, running costs."""
+    return int(amount * share)
 
 
 @compiled
 def co_financed(public, share, balance):
     """What a pool pays of a public cost, whole minor units: the smaller of its share and its balance."""
-    return min(int(public * share), balance)
+    return min(part(public, share), balance)
 
 
 @compiled
@@ -136,6 +157,12 @@ def priority(benefit, cost):
 def industry(base, growth, years, gain, share, share_at_start, shock):
     """Industrial output X_r(t): trend, what adoption adds, and the year's common shock (a factor of mean 1)."""
     return base * (1.0 + growth) ** years * (1.0 + gain * (share - share_at_start)) * shock
+
+
+@compiled
+def urban(base, growth, years):
+    """Urban population U_r(t), persons."""
+    return base * (1.0 + growth) ** years
 
 
 @compiled
@@ -162,7 +189,19 @@ def yearly_shock(normal, volatility):
 @compiled
 def incident_hazard(rate, share_operating, protection):
     """Incidents a year on a municipality: the more it depends on digital systems, the less it protects them (Z)."""
-    return rate * share_operating * (1.0 - 0.7 * protection)
+    return rate * share_operating * (1.0 - PROTECTION_EFFECT * protection)
+
+
+@compiled
+def whole_steps(years, step):
+    """A span of years in whole steps of `step` years, rounded."""
+    return int(math.floor(years / step + 0.5))
+
+
+@compiled
+def remaining_life(life, uniform):
+    """Steps that a technology there from the start has left: its age is uniform on [0, life)."""
+    return life - int(uniform * life)
 
 
 def iq_index(operating, total):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from sim.scenario.places import kilometres, on_sphere
+from sim.engine.sphere import kilometres, on_sphere
 from sim.scenario.scenario import Scenario
 
 FAR = 1600.0

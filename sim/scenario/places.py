@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from sim.engine.sphere import EARTH_RADIUS, on_sphere
 from sim.scenario.errors import PROBLEMS_SHOWN, InputError, Problem, install, nearest, shortened
 from sim.scenario.schema import Settlements
 from sim.scenario.tables import Column, Table, table_from_cells
 
-EARTH_RADIUS_KM = 6371.0088
 SAME_PLACE_KM = 15.0
 MEMORY_LIMIT = 16 * 2**30
 NO_END = math.inf
@@ -572,7 +572,7 @@ def _without_known(cities: list[dict[str, Any]], places: Table | None) -> list[d
         return cities
     points = on_sphere([city["latitude"] for city in cities], [city["longitude"] for city in cities])
     known = on_sphere(places.columns["lat"], places.columns["lon"])
-    reach = 2 * math.sin(SAME_PLACE_KM / EARTH_RADIUS_KM / 2)
+    reach = 2 * math.sin(SAME_PLACE_KM / EARTH_RADIUS / 2)
     same: set[int] = set()
     for row, point in enumerate(known):
         names = {folded(places.columns[column][row]) for column in ("name", "name_local")} - {""}
@@ -581,18 +581,6 @@ def _without_known(cities: list[dict[str, Any]], places: Table | None) -> list[d
             if names & {folded(name) for name in (city["name"], *city["alternatenames"])}:
                 same.add(int(near))
     return [city for row, city in enumerate(cities) if row not in same]
-
-
-def on_sphere(latitude: Any, longitude: Any) -> np.ndarray:
-    """Unit vectors float64[n, 3] of coordinates in degrees."""
-    phi, theta = np.radians(latitude), np.radians(longitude)
-    return np.column_stack([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)])
-
-
-def kilometres(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Great-circle distances between unit vectors float64[..., 3]."""
-    chord = np.linalg.norm(points - others, axis=-1)
-    return np.asarray(2.0 * EARTH_RADIUS_KM * np.arcsin(np.minimum(1.0, 0.5 * chord)))
 
 
 def folded(name: str) -> str:

@@ -389,7 +389,7 @@ def batch_of(simulation: Simulation) -> Batch:
     """A simulation advanced by hand, as a batch of one row."""
     ends = np.array([[len(simulation.events), len(simulation.outages)]], np.int64)
     payments = simulation.state.payments[: len(simulation.events) if simulation.paid else 0]
-    tables, ledgers = simulation.state.table[None], simulation.state.ledger[None]
+    tables, ledgers = simulation.state.yearly[None], simulation.state.ledger[None]
     return Batch(simulation.events, payments, simulation.outages, ends, tables, ledgers)
 
 

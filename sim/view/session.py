@@ -123,7 +123,7 @@ class ViewModel(DiffusionModel):
             month(scenario, now.step),
             now.state.cells["status"].copy(),
             self.operating,
-            now.state.purses["balance"] / MINOR_UNITS,
+            now.state.budgets["balance"] / MINOR_UNITS,
             self.results,
             tuple(sorted(league, key=lambda row: -row.iq)),
         )

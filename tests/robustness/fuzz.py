@@ -364,7 +364,7 @@ def _run_a_little(scenario: Scenario) -> None:
     for name in dict.fromkeys((None, *list(scenario.policies)[-1:])):
         simulation = Simulation(scenario.arm(name), 1)
         simulation.advance(3)
-        if (simulation.events["adopted"] > 3).any() or np.isinf(simulation.state.table).any():
+        if (simulation.events["adopted"] > 3).any() or np.isinf(simulation.state.yearly).any():
             raise ArithmeticError("an event beyond the last step, or an infinite figure")
 
 

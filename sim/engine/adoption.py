@@ -1,0 +1,386 @@
+"""Who wants a technology, why, and who is seen to have it: exposure, hazards, clocks, wants, attribution.
+
+Exposure is pushed: it changes only when somebody starts or stops operating, and only then are the rates of those who
+listen worked out anew. A month without events is one pass over the waiting cells, remaining -= rate * supply.
+
+Names, here and in the files beside: `m` is the record (columns.RECORD), i and j are places, k a technology, r a region,
+t a step. Numbers of places are int64 everywhere, since a function is compiled anew for each kind of whole number.
+"""
+
+import math
+
+import numpy as np
+
+from sim.engine import draws, rules
+from sim.engine.columns import (
+    EXTERNAL,
+    INSTALLING,
+    LEADERS,
+    MANDATE,
+    NEVER,
+    NOBODY,
+    OPERATING,
+    PEERS,
+    PLATFORM,
+    WAITING,
+    WANTED,
+    all_rates,
+    all_remaining,
+    cells,
+    events,
+    exposures,
+    fit,
+    following,
+    leaders_in,
+    leaders_out,
+    mandates,
+    municipalities,
+    offers,
+    payments,
+    peers_in,
+    peers_out,
+    places,
+    platforms,
+    rates,
+    regions,
+    remaining,
+    spells,
+    stale,
+    starts,
+    technologies,
+    wants,
+)
+from sim.engine.compiling import inner, part, prefetch
+
+HIGHEST_RATE = 1e30
+ALL, ANNOUNCED, REST = 0, 1, 2
+BLOCK = 64
+"""Cells whose clocks run down together before anybody looks whether one has run out: a vectorised loop."""
+AHEAD = 12
+"""So many items ahead a loop asks for memory: about what it computes in the time that memory takes to answer."""
+
+
+# Exposure and rates
+
+
+@inner
+def multiplier(m, k, i):
+    """M of a cell as it stands: capacity and attractiveness."""
+    tech, municipality = technologies(m)[k], municipalities(m)[i]
+    value = rules.attractiveness(
+        tech.benefit,
+        fit(m)[k, municipality.region],
+        municipality.divide,
+        m.inclusion,
+        tech.privacy,
+        m.protection,
+        rules.resistance(municipality.resistance, m.distrust, municipality.distrust_until != NEVER),
+        exposures(m)[k, i].peers * rules.EXPOSURE_UNIT,
+        tech.complexity,
+        platforms(m)[k, municipality.region].platform,
+    )
+    return rules.multiplier(municipality.capacity, m.benefit_weight, value)
+
+
+@inner
+def terms(m, k, i):
+    """The sources of a cell's hazard, see `rules.hazard_terms`."""
+    exposure, municipality = exposures(m)[k, i], municipalities(m)[i]
+    return rules.hazard_terms(
+        municipality.external,
+        m.peers,
+        exposure.peers * rules.EXPOSURE_UNIT,
+        m.leaders,
+        exposure.leaders * rules.EXPOSURE_UNIT,
+        m.platform_rate,
+        platforms(m)[k, municipality.region].platform,
+    )
+
+
+@inner
+def rate(m, k, i):
+    """What a step takes off the clock of a waiting cell, before supply and mandate."""
+    if cells(m)[k, i].lacking:
+        return 0.0
+    hazard = rules.hazard(multiplier(m, k, i), terms(m, k, i))
+    # beyond 32-bit numbers a rate would be infinite, and without supply not a number
+    return min(m.step * hazard, HIGHEST_RATE)
+
+
+@inner
+def note_stale(cell, offer, noted, i):
+    """Note that the rate of place i's cell must be worked out anew, if it is waiting."""
+    if cell.status == WAITING and not cell.stale:
+        cell.stale = 1
+        noted[offer.stale] = i
+        offer.stale += 1
+
+
+@inner
+def mark(m, k, i):
+    """Note that the rate of a cell must be worked out anew."""
+    note_stale(cells(m)[k, i], offers(m)[k], stale(m)[k], i)
+
+
+@inner
+def mark_all(m, i):
+    """The rates of all that place i waits for have changed."""
+    for k in range(m.technologies_count):
+        mark(m, k, i)
+
+
+@inner
+def refresh(m, k):
+    """Work out the rates that have gone stale."""
+    offer, noted, own, paces = offers(m)[k], stale(m)[k], cells(m)[k], rates(m)[k]
+    exposure, people = exposures(m)[k], municipalities(m)
+    for at in range(offer.stale):
+        ahead = noted[min(at + AHEAD, offer.stale - 1)]
+        prefetch(people, ahead)
+        prefetch(paces, ahead)
+        prefetch(own, ahead)
+        prefetch(exposure, ahead)
+        i = np.int64(noted[at])
+        own[i].stale = 0
+        if own[i].status == WAITING:
+            paces[i] = rate(m, k, i)
+    offer.stale = 0
+
+
+@inner
+def part_of(weight, part, announced):
+    """The part of a link's weight that a change concerns: all, what is announced, or the rest."""
+    if part == ALL:
+        return weight
+    seen = rules.announced_weight(weight, announced)
+    return seen if part == ANNOUNCED else weight - seen
+
+
+@inner
+def push(m, k, j, sign, part):
+    """Add (sign 1) or take away (-1) place j's influence with those who listen to it, and mark them stale."""
+    place = places(m)[j]
+    # found once, not for every link: stores in the loop could change any address, as far as the compiler knows
+    own, exposure, offer, noted = cells(m)[k], exposures(m)[k], offers(m)[k], stale(m)[k]
+    channel = peers_out(m)
+    for at in range(place.peers_out[0], place.peers_out[1]):
+        link = channel[at]
+        exposure[link.place].peers += sign * part_of(link.weight, part, m.announced)
+        note_stale(own[link.place], offer, noted, np.int64(link.place))
+    channel = leaders_out(m)
+    for at in range(place.leaders_out[0], place.leaders_out[1]):
+        link = channel[at]
+        exposure[link.place].leaders += sign * part_of(link.weight, part, m.announced)
+        note_stale(own[link.place], offer, noted, np.int64(link.place))
+
+
+# Clocks and wants
+
+
+@inner
+def clock(m, k, i, spell):
+    """The threshold of a cell's clock: a standard exponential keyed by municipality, technology and spell."""
+    bits = draws.stream(m.run, draws.CLOCK, places(m)[i].key)
+    return draws.exponential(draws.cell_bits(bits, technologies(m)[k].key, spell))
+
+
+@inner
+def supply(m, t):
+    """This step's supply of each technology."""
+    if m.severity <= 0.0 or t < m.sanctions_from:
+        return
+    years = (t - m.sanctions_from) * m.step
+    for k in range(m.technologies_count):
+        foreign = technologies(m)[k].foreign_share
+        offers(m)[k].supply = rules.supply(foreign, m.severity, m.substitution, years)
+
+
+@part
+def bring_up_to_date(m, k, t):
+    """Rates of technology k as of now, and what mandates take off its clocks."""
+    offer = offers(m)[k]
+    offer.wants = 0
+    if offer.stale > 0:
+        refresh(m, k)
+    for d in range(m.mandates_count):
+        if mandates(m)[d].technology == k and mandates(m)[d].start <= t < mandates(m)[d].stop:
+            run_down(m, k, mandates(m)[d].region, mandates(m)[d].rate * m.step)
+
+
+@inner
+def run_clocks(m, first, last, t):
+    """Clocks run down at the hazard, technologies of the same supply together; at zero the technology is wanted."""
+    here = first * m.places_count
+    for k in range(first, last):
+        if k + 1 == last or offers(m)[k + 1].supply != offers(m)[k].supply:
+            beyond = (k + 1) * m.places_count
+            for start in range(here, beyond, BLOCK):
+                stop = min(start + BLOCK, beyond)
+                if age(all_remaining(m), all_rates(m), start, stop, np.float32(offers(m)[k].supply)) > 0:
+                    collect(m, start, stop)
+            here = beyond
+    for k in range(first, last):
+        reasons(m, k, t)
+
+
+@inner
+def age(clocks, paces, start, stop, factor):
+    """The pass over the waiting cells: remaining -= rate * supply; returns how many clocks have run out."""
+    due = np.int32(0)
+    for at in range(start, stop):
+        left = clocks[at] - paces[at] * factor
+        clocks[at] = left
+        due = np.int32(due + (left <= np.float32(0.0)))
+    return due
+
+
+@inner
+def run_down(m, k, r, toll):
+    """A mandate takes its toll off the clocks of its region, where the prerequisites operate."""
+    clocks = remaining(m)[k]
+    for i in range(regions(m)[r].start, regions(m)[r].stop):
+        if cells(m)[k, i].status == WAITING and not cells(m)[k, i].lacking:
+            clocks[i] -= np.float32(toll)
+
+
+@inner
+def collect(m, start, stop):
+    """Those whose clock has run out want the technology."""
+    clocks = all_remaining(m)
+    for at in range(start, stop):
+        if clocks[at] <= np.float32(0.0):
+            k = at // m.places_count
+            i = at - k * m.places_count
+            offer = offers(m)[k]
+            wants(m)[k, offer.wants].place = i
+            offer.wants += 1
+            clocks[at] = math.inf
+            rates(m)[k, i] = 0.0
+            cells(m)[k, i].status = WANTED
+
+
+# Attribution
+
+
+@inner
+def reasons(m, k, t):
+    """Each place that wants a technology wants it for a reason of its own."""
+    entries, count, exposure, number = wants(m)[k], offers(m)[k].wants, exposures(m)[k], spells(m)[k]
+    everybody, people, peers, leaders = places(m), municipalities(m), peers_in(m), leaders_in(m)
+    for at in range(count):
+        i = entries[min(at + 2 * AHEAD, count - 1)].place
+        prefetch(everybody, i)
+        prefetch(people, i)
+        prefetch(exposure, i)
+        prefetch(number, i)
+        place = everybody[entries[min(at + AHEAD, count - 1)].place]
+        prefetch(peers, place.peers_in[0])
+        prefetch(leaders, place.leaders_in[0])
+        entry = entries[at]
+        entry.source, entry.guide = attribute(m, k, np.int64(entry.place), t)
+
+
+@inner
+def mandated_rate(m, k, i, t):
+    """The mandates' rate on a cell at step t, 1/year."""
+    total = 0.0
+    for d in range(m.mandates_count):
+        decree = mandates(m)[d]
+        here = decree.technology == k and decree.region == places(m)[i].region
+        if here and decree.start <= t < decree.stop:
+            total += decree.rate
+    return total
+
+
+@inner
+def attribute(m, k, i, t):
+    """The source of an adoption, and its guide, drawn in proportion to the terms of the hazard.
+
+    Sources are laid end to end, peers first, and the keyed uniform number falls on one of them. It is the model's
+    attribution, and no evidence of who convinced whom.
+    """
+    exposure, place, key = exposures(m)[k, i], places(m)[i], technologies(m)[k].key
+    pace = 0.0 if cells(m)[k, i].lacking else multiplier(m, k, i) * offers(m)[k].supply
+    external, peers, leaders, platform = terms(m, k, i)
+    external, peers, leaders, platform = pace * external, pace * peers, pace * leaders, pace * platform
+    mandate = mandated_rate(m, k, i, t)
+    spell = spells(m)[k, i].number
+    luck = draws.uniform(draws.cell_bits(draws.stream(m.run, draws.SOURCE, place.key), key, spell))
+    point = draws.uniform(draws.cell_bits(draws.stream(m.run, draws.GUIDE, place.key), key, spell))
+    luck *= peers + leaders + platform + mandate + external
+    if luck < peers:
+        return PEERS, guide(peers_in(m), place.peers_in, m, k, point * exposure.peers)
+    luck -= peers
+    if luck < leaders:
+        return LEADERS, guide(leaders_in(m), place.leaders_in, m, k, point * exposure.leaders)
+    luck -= leaders
+    if luck < platform:
+        return PLATFORM, NOBODY
+    if luck < platform + mandate:
+        return MANDATE, NOBODY
+    return EXTERNAL, NOBODY
+
+
+@inner
+def guide(channel, bounds, m, k, target):
+    """The place whose part of the exposure holds the point `target`; parts are laid end to end, strongest first."""
+    passed = 0
+    last = NOBODY
+    for at in range(bounds[0], bounds[1]):
+        link = channel[at]
+        status = cells(m)[k, link.place].status
+        if status == OPERATING:
+            passed += link.weight
+        elif status == INSTALLING:
+            passed += rules.announced_weight(link.weight, m.announced)
+        else:
+            continue
+        last = link.place
+        if passed > target:
+            break
+    return last
+
+
+# Adoption
+
+
+@inner
+def add_event(m, k, i, wanted, adopted, source, guide):
+    """Append an adoption to the list of events; returns its number."""
+    at = m.event_count
+    m.event_count = at + 1
+    event = events(m)[at]
+    spell = spells(m)[k, i]
+    spell.event = at
+    event.place, event.technology, event.spell = i, k, spell.number
+    event.wanted, event.adopted = wanted, adopted
+    event.operating = event.ended = NEVER
+    event.source, event.guide = source, guide
+    if m.paid:
+        payment = payments(m)[at]
+        payment.own = payment.regional = payment.federal = payment.private = 0
+    return at
+
+
+@inner
+def adopt(m, k, i, wanted, t, source, guide):
+    """Place i adopts technology k in step t: announced now, operating after the lag. Returns the event's number."""
+    lag = technologies(m)[k].lag
+    at = add_event(m, k, i, wanted, t + 1, source, guide)
+    cells(m)[k, i].status = INSTALLING
+    m.waiting -= 1
+    if lag > 0 and m.announced > 0.0:
+        push(m, k, i, 1, ANNOUNCED)
+    if 0 <= t + lag < m.steps:
+        following(m)[at] = starts(m)[k, t + lag]
+        starts(m)[k, t + lag] = at
+    return at
+
+
+@inner
+def adopt_all(m, t):
+    """Where money is slack, whoever wants adopts."""
+    for k in range(m.technologies_count):
+        for at in range(offers(m)[k].wants):
+            entry = wants(m)[k, at]
+            adopt(m, k, np.int64(entry.place), t + 1, t, entry.source, entry.guide)

@@ -1,0 +1,58 @@
+"""What does a region produce? Its yearly GRP from industry, urban population and adoption, and budgets that follow."""
+
+import numpy as np
+
+from sim.engine import draws, rules
+from sim.engine.columns import calendar, funds, municipalities, places, regions, since_base, yearly
+from sim.engine.compiling import inner
+from sim.engine.money import region_budgets
+
+
+@inner
+def share_operating(m, r):
+    """S_r: population-weighted share of technologies operating; people of no place here count as without."""
+    region = regions(m)[r]
+    if m.counted_technologies == 0 or region.population == 0:
+        return 0.0
+    people = 0
+    for i in range(region.start, region.stop):
+        people += places(m)[i].population * municipalities(m)[i].counted
+    return people / (m.counted_technologies * region.population)
+
+
+@inner
+def open_year(m, t):
+    """When a year begins, its regional products, and the budgets that follow from them."""
+    if not calendar(m)[t].opens:
+        return
+    y = calendar(m)[t].year
+    years = since_base(m)[y]
+    shock = 1.0
+    if m.volatility > 0.0:
+        luck = draws.normal(draws.stream(m.run, draws.YEAR, np.uint64(m.first_year + y)))
+        shock = rules.yearly_shock(luck, m.volatility)
+    total = 0
+    for r in range(m.regions_count):
+        product = region_economy(m, r, y, years, shock)
+        if m.cost_level > 0.0:
+            total += region_budgets(m, r, product)
+    m.federal_inflow = rules.part(total, m.federal_pool)
+
+
+@inner
+def region_economy(m, r, y, years, shock):
+    """One region's row of the yearly table; returns its GRP, billions a year."""
+    region = regions(m)[r]
+    share = share_operating(m, r)
+    x = rules.industry(
+        region.industry, m.industry_growth, years, m.industry_gain, share, funds(m)[r].start_share, shock
+    )
+    u = rules.urban(region.urban, m.urban_growth, years)
+    product = region.grp
+    if m.loglog > 0.0:
+        product = rules.product_loglog(region.grp, m.b1, x, region.industry, m.b2, u, region.urban)
+    elif m.b1 != 0.0 or m.b2 != 0.0:
+        product = rules.product_linear(region.grp, m.b1, x, region.industry, m.b2, u, region.urban)
+    row = yearly(m)[r, y]
+    row[0], row[1], row[2], row[3] = product, x, u, share
+    return max(product, 0.0)

@@ -1,0 +1,331 @@
+"""What can be paid? Budgets of three tiers (K), prices, and a queue in order of benefit for cost; whole minor units."""
+
+import math
+
+import numpy as np
+
+from sim.engine import draws, rules
+from sim.engine.adoption import AHEAD, adopt
+from sim.engine.columns import (
+    FEDERAL_INFLOW,
+    FEDERAL_SPENT,
+    FEES_PAID,
+    INITIAL,
+    LEADERS,
+    MINOR_UNITS,
+    OWN_INFLOW,
+    OWN_SPENT,
+    PLATFORM,
+    PRIVATE_SPENT,
+    REGIONAL_INFLOW,
+    REGIONAL_SPENT,
+    RUNNING_PAID,
+    SAVED,
+    budgets,
+    calendar,
+    events,
+    funds,
+    ledger,
+    municipalities,
+    offers,
+    operating_counts,
+    payments,
+    places,
+    platforms,
+    portfolio,
+    queue,
+    regions,
+    spare,
+    spells,
+    technologies,
+    wants,
+)
+from sim.engine.compiling import inner, prefetch
+
+# Budgets
+
+
+@inner
+def whole_units(millions):
+    """Millions as whole minor units, rounded."""
+    return int(math.floor(millions * MINOR_UNITS + 0.5))
+
+
+@inner
+def region_budgets(m, r, product):
+    """Inflows a step of a region's municipalities and its pool, from its GRP in billions; returns the former's sum."""
+    region, fund = regions(m)[r], funds(m)[r]
+    total = 0
+    for i in range(region.start, region.stop):
+        place = places(m)[i]
+        if place.member:
+            yearly = rules.own_budget(m.own_share, 1000.0 * product, place.population, region.population)
+            budgets(m)[i].inflow = whole_units(yearly * m.step)
+            total += budgets(m)[i].inflow
+    pool = rules.part(total, m.regional_pool)
+    fund.reserve_inflow = rules.part(pool, m.inclusion)
+    fund.pool_inflow = pool - fund.reserve_inflow
+    return total
+
+
+@inner
+def cash_flow(m, t):
+    """Money flows in, running costs and fees go out; what cannot be paid is arrears, never a negative balance."""
+    y = calendar(m)[t].year
+    m.federal += m.federal_inflow
+    ledger(m)[m.regions_count, y, FEDERAL_INFLOW] += m.federal_inflow
+    for r in range(m.regions_count):
+        fund, flows = funds(m)[r], ledger(m)[r, y]
+        fund.pool += fund.pool_inflow
+        fund.reserve += fund.reserve_inflow
+        flows[REGIONAL_INFLOW] += fund.pool_inflow + fund.reserve_inflow
+        inflow = saved = fees = running = 0
+        for i in range(regions(m)[r].start, regions(m)[r].stop):
+            budget = budgets(m)[i]
+            paid = settle_accounts(budget)
+            inflow += budget.inflow
+            saved += budget.saved
+            fees += min(budget.fee_due, paid)
+            running += paid - min(budget.fee_due, paid)
+        flows[OWN_INFLOW] += inflow
+        flows[SAVED] += saved
+        flows[FEES_PAID] += fees
+        flows[RUNNING_PAID] += running
+
+
+@inner
+def settle_accounts(budget):
+    """One municipality's inflow, savings, running costs, fees and arrears of a step; returns what it paid."""
+    available = budget.balance + budget.inflow + budget.saved
+    due = budget.due + budget.arrears
+    paid = min(available, due)
+    budget.balance = available - paid
+    budget.arrears = due - paid
+    return paid
+
+
+# Prices
+
+
+@inner
+def cost_of(m, k, i):
+    """What technology k costs place i now, whole minor units."""
+    return price(m, k, i, offers(m)[k].supply, platforms(m)[k, places(m)[i].region].platform)
+
+
+@inner
+def price(m, k, i, supply, platform):
+    """What technology k would cost place i, whole minor units; from the second time on it is renewed at a part."""
+    millions = rules.full_cost(
+        technologies(m)[k].cost,
+        m.cost_level,
+        municipalities(m)[i].size,
+        m.platform_cost_cut * platform,
+        m.supply_premium,
+        supply,
+        m.protection_cost * m.protection,
+    )
+    first = 0 if portfolio(m)[k, i] else 1
+    return whole_units(millions * m.renewal if spells(m)[k, i].number > first else millions)
+
+
+# The queue
+
+
+@inner
+def enqueue(m, t):
+    """Put this step's wants into the queue: in order of benefit for cost, then month, then a keyed tie."""
+    new = 0
+    for k in range(m.technologies_count):
+        for at in range(offers(m)[k].wants):
+            wish, entry = wants(m)[k, at], spare(m)[new]
+            i = np.int64(wish.place)
+            bits = draws.stream(m.run, draws.TIE, places(m)[i].key)
+            entry.place, entry.technology = i, k
+            entry.value = rules.priority(technologies(m)[k].benefit, cost_of(m, k, i))
+            entry.tie = draws.cell_bits(bits, technologies(m)[k].key, spells(m)[k, i].number)
+            entry.wanted, entry.source, entry.guide = t + 1, wish.source, wish.guide
+            entry.least = least_own(m, k, i, wish.source)
+            new += 1
+    if new > 0:
+        sort(spare(m), new)
+        merge(queue(m), m.queued, spare(m), new)
+        m.queued += new
+
+
+@inner
+def least_own(m, k, i, source):
+    """What place i must hold at the least to pay for technology k: at full supply, on a platform, from full pools.
+
+    A little less, for rounding: below it the entry need not be looked at.
+    """
+    cost = price(m, k, i, 1.0, 1)
+    public = cost - rules.part(cost, m.private_share)
+    shares = m.regional_share + (m.federal_share if source in (LEADERS, PLATFORM) else 0.0)
+    return int(public * (1.0 - shares) * (1.0 - 1e-9)) - 4
+
+
+@inner
+def served_before(a, b):
+    """Whether queue entry a is served before entry b."""
+    if a.value != b.value:
+        return a.value > b.value
+    if a.wanted != b.wanted:
+        return a.wanted < b.wanted
+    return a.tie < b.tie
+
+
+@inner
+def move(entries, to, source, at):
+    """Copy entry `at` of `source` to `to` of `entries`."""
+    old, new = source[at], entries[to]
+    new.value, new.tie, new.place, new.technology = old.value, old.tie, old.place, old.technology
+    new.least = old.least
+    new.guide, new.wanted, new.source = old.guide, old.wanted, old.source
+
+
+@inner
+def sort(entries, count):
+    """Put the first `count` entries in order of service: heap sort, in place, with room for one more behind them."""
+    for start in range(count // 2 - 1, -1, -1):
+        sift(entries, start, count)
+    for end in range(count - 1, 0, -1):
+        swap(entries, 0, end)
+        sift(entries, 0, end)
+
+
+@inner
+def swap(entries, a, b):
+    """Exchange two entries, by way of the last one."""
+    hand = len(entries) - 1
+    move(entries, hand, entries, a)
+    move(entries, a, entries, b)
+    move(entries, b, entries, hand)
+
+
+@inner
+def sift(entries, root, end):
+    """Let an entry sink to its place in a heap whose root is served last."""
+    while 2 * root + 1 < end:
+        child = 2 * root + 1
+        if child + 1 < end and served_before(entries[child], entries[child + 1]):
+            child += 1
+        if not served_before(entries[root], entries[child]):
+            return
+        swap(entries, root, child)
+        root = child
+
+
+@inner
+def merge(entries, old, added, new):
+    """Merge `new` sorted entries into `old` sorted ones, from the back."""
+    at, a, b = old + new - 1, old - 1, new - 1
+    while b >= 0:
+        if a >= 0 and served_before(added[b], entries[a]):
+            move(entries, at, entries, a)
+            a -= 1
+        else:
+            move(entries, at, added, b)
+            b -= 1
+        at -= 1
+
+
+@inner
+def forget(m, k, i):
+    """Take a cell out of the queue."""
+    entries = queue(m)
+    kept = 0
+    for at in range(m.queued):
+        if entries[at].place != i or entries[at].technology != k:
+            move(entries, kept, entries, at)
+            kept += 1
+    m.queued = kept
+
+
+# Payment
+
+
+@inner
+def pay(m, t):
+    """Serve the queue: whoever can pay adopts, whoever cannot is passed over and waits."""
+    if m.inclusion > 0.0 and m.queued > 0:
+        medians(m)
+    entries = queue(m)
+    kept = 0
+    for at in range(m.queued):
+        prefetch(budgets(m), entries[min(at + AHEAD, m.queued - 1)].place)
+        poor = budgets(m)[entries[at].place].balance < entries[at].least
+        if poor or not served(m, entries[at], t):
+            if kept < at:
+                move(entries, kept, entries, at)
+            kept += 1
+    m.queued = kept
+
+
+@inner
+def served(m, entry, t):
+    """Pay for one entry if its place can, each pool giving the smaller of its share and its balance, and adopt."""
+    i, k = np.int64(entry.place), np.int64(entry.technology)
+    municipality, budget = municipalities(m)[i], budgets(m)[i]
+    r = municipality.region
+    cost = cost_of(m, k, i)
+    private = rules.part(cost, m.private_share)
+    public = cost - private
+    fund = funds(m)[r]
+    reserve = fund.reserve if municipality.counted <= fund.median else 0
+    regional = rules.co_financed(public, m.regional_share, reserve + fund.pool)
+    federal = 0
+    if entry.source in (LEADERS, PLATFORM):
+        federal = rules.co_financed(public, m.federal_share, m.federal)
+    own = public - regional - federal
+    if budget.balance < own:
+        return False
+    from_reserve = min(regional, reserve)
+    fund.reserve -= from_reserve
+    fund.pool -= regional - from_reserve
+    m.federal -= federal
+    budget.balance -= own
+    event = adopt(m, k, i, np.int64(entry.wanted), t, entry.source, entry.guide)
+    receipt(m, event, ledger(m)[r, calendar(m)[t].year], own, regional, federal, private)
+    return True
+
+
+@inner
+def receipt(m, event, flows, own, regional, federal, private):
+    """Write who paid beside the event and into the ledger."""
+    payment = payments(m)[event]
+    payment.own, payment.regional, payment.federal, payment.private = own, regional, federal, private
+    flows[OWN_SPENT] += own
+    flows[REGIONAL_SPENT] += regional
+    flows[FEDERAL_SPENT] += federal
+    flows[PRIVATE_SPENT] += private
+
+
+@inner
+def medians(m):
+    """The median number of technologies operating in each region's municipalities (the lower one of two)."""
+    for r in range(m.regions_count):
+        half = (regions(m)[r].members + 1) // 2
+        level, within = 0, operating_counts(m)[r, 0]
+        while within < half:
+            level += 1
+            within += operating_counts(m)[r, level]
+        funds(m)[r].median = level
+
+
+@inner
+def oblige(m, k, i, sign):
+    """Begin (sign 1) or end (-1) what operation obliges place i to pay a year, and what it saves.
+
+    Shares of what the technology cost; where it was there at the start, of its price without platform and scarcity.
+    """
+    tech, budget, event = technologies(m)[k], budgets(m)[i], spells(m)[k, i].event
+    payment = payments(m)[event]
+    cost = payment.own + payment.regional + payment.federal + payment.private
+    if events(m)[event].source == INITIAL:
+        cost = whole_units(tech.cost * m.cost_level * municipalities(m)[i].size)
+    budget.running += sign * rules.part(cost, tech.running)
+    budget.fee += sign * rules.part(payment.private, m.private_fee)
+    budget.saving += sign * rules.part(cost, tech.saving)
+    budget.fee_due, budget.saved = rules.part(budget.fee, m.step), rules.part(budget.saving, m.step)
+    budget.due = rules.part(budget.running, m.step) + budget.fee_due
