@@ -8,9 +8,6 @@ from benchmarks import floor, full, simple, startup, sweeps
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    rest = [word for word in given if word != "--peers"]
-    for module in (startup, floor, sweeps, full):
+    for module in (startup, floor, sweeps, full, simple):
         print(f"{module.__name__}: {(module.__doc__ or '').splitlines()[0]}")
-        module.main(rest)
-    print(f"{simple.__name__}: {(simple.__doc__ or '').splitlines()[0]}")
-    simple.main(given)
+        module.main([word for word in given if word != "--peers" or module is simple])

@@ -1,25 +1,36 @@
-"""How is a measurement taken, told and kept?"""
+"""How is a measurement taken, told and kept? In turns, by the median, in pyperf's format."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import resource
-import subprocess
-import sys
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
+import pyperf
 
-MARK = "RESULT "
 ROOT = Path(__file__).resolve().parent.parent
-Row = Mapping[str, Any]
+OURS = "uptake_"
+"""What our own entries of pyperf's metadata begin with."""
+VERSIONS = ("numpy", "scipy", "numba", "mesa")
+
+
+@dataclass
+class Measured:
+    """One line of a table: what was measured, seconds of each repeat, and facts beside them; `peak` in bytes."""
+
+    what: str
+    seconds: Sequence[float]
+    facts: dict[str, int | float | str] = field(default_factory=dict)
+    peak: int = 0
 
 
 def options(description: str) -> argparse.ArgumentParser:
@@ -31,47 +42,41 @@ def options(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def machine() -> dict[str, Any]:
-    """What was measured on: processor, cores, load when it began, versions."""
-    model = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
-    versions = {name: version(name) for name in ("numpy", "scipy", "numba", "mesa")}
-    load = [round(x, 2) for x in os.getloadavg()]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return {
-        "processor": model,
-        "cores": cores,
-        "load": load,
-        "python": platform.python_version(),
-        "time": when,
-    } | versions
-
-
-def told(name: str, rows: Sequence[Row], arguments: argparse.Namespace, **more: Any) -> list[Row]:
-    """Print the rows as a table and write them as JSON; returns them."""
-    columns = list(dict.fromkeys(key for row in rows for key in row if key != "curve"))
-    cells = [[shown(row.get(column)) for column in columns] for row in rows]
-    widths = [max(map(len, (column, *(row[at] for row in cells)))) for at, column in enumerate(columns)]
-    for line in (columns, ["-" * width for width in widths], *cells):
-        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    kept = {"benchmark": name, "tiny": arguments.tiny, "machine": machine(), **more, "rows": list(rows)}
-    path = arguments.output / f"{name}.json"
-    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+def told(name: str, found: Sequence[Measured], chosen: argparse.Namespace) -> pyperf.BenchmarkSuite:
+    """Print what was measured as a table, and write it for `python -m pyperf`, which compares two such files."""
+    versions = {f"{package}_version": version(package) for package in VERSIONS}
+    benchmarks = []
+    for one in found:
+        facts = {OURS + key: value for key, value in one.facts.items()}
+        own = {"name": one.what, "loops": 1, "unit": "second", "tiny": str(chosen.tiny), **versions, **facts}
+        own["columns"] = "|".join(["seconds", *one.facts])  # pyperf writes its metadata sorted by name
+        benchmarks.append(pyperf.Benchmark([pyperf.Run(list(one.seconds), metadata=own)]))
+    suite = pyperf.BenchmarkSuite(benchmarks)
+    print(table(suite).to_string(index=False))
+    chosen.output.mkdir(parents=True, exist_ok=True)
+    path = chosen.output / f"{name}.json"
+    suite.dump(str(path), replace=True)
     print(f"written: {path}\n")
-    return list(rows)
+    return suite
+
+
+def table(suite: pyperf.BenchmarkSuite) -> pd.DataFrame:
+    """The lines of a suite, as they are shown: what, the median of its seconds, and the facts."""
+    lines = []
+    for one in suite.get_benchmarks():
+        known = one.get_metadata()
+        known[f"{OURS}seconds"] = one.median()
+        lines.append({"what": one.get_name(), **{key: known[OURS + key] for key in known["columns"].split("|")}})
+    return pd.DataFrame(lines, dtype=object).map(shown)
 
 
 def shown(value: Any) -> str:
     """A cell of a table, to three digits."""
-    if value is None:
+    if pd.isna(value):
         return ""
     if isinstance(value, float):
         return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def interleaved(jobs: Mapping[str, Callable[[], float]], repeats: int, patience: float = 5.0) -> dict[str, list[float]]:
@@ -91,36 +96,24 @@ def timed(function: Callable[..., Any], *given: Any) -> float:
     return time.perf_counter() - start
 
 
-def median(values: Sequence[float]) -> float:
-    """The middle one."""
-    return float(np.median(values))
+median = statistics.median
 
 
-def apart(module: str, *given: object, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What `python -m module ARGUMENTS` gives back with `give_back`, in a process of its own."""
-    command = [sys.executable, "-m", module, *map(str, given)]
-    ran = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
-    )
-    return answer(ran)
+def apart(measure: Callable[..., Measured], *given: Any) -> Measured:
+    """A measurement in a process of its own, with the peak of that process's memory."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_with_peak, measure, *given).result()
 
 
-def answer(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """The answer of a process; raises RuntimeError with the last line of what went wrong."""
-    for line in ran.stdout.splitlines():
-        if line.startswith(MARK):
-            return dict(json.loads(line[len(MARK) :]))
-    lines = (ran.stderr or ran.stdout or f"ended with {ran.returncode}").strip().splitlines()
-    raise RuntimeError(lines[-1])
-
-
-def give_back(found: Mapping[str, Any]) -> None:
-    """Hand a measurement to the process that asked, with this process's peak memory in bytes."""
-    print(MARK + json.dumps({**found, "peak": peak_memory()}))
+def _with_peak(measure: Callable[..., Measured], *given: Any) -> Measured:
+    found = measure(*given)
+    found.peak = peak_memory()
+    return found
 
 
 def peak_memory() -> int:
-    """The largest memory that this program has held, bytes; where the system tells it, without what its parent held."""
+    """The largest memory that this program has held, bytes."""
+    # getrusage, which pyperf asks too, counts what the process held before it became this program: its parent's pages
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))

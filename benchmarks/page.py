@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
-from benchmarks.common import ROOT, shown
+import pyperf
+
+from benchmarks.common import ROOT, VERSIONS, table
 
 PAGE = ROOT / "docs" / "performance.md"
 
 
-def markdown(kept: dict[str, Any]) -> str:
+def markdown(suite: pyperf.BenchmarkSuite) -> str:
     """A measurement as a table, with the machine it was taken on."""
-    rows = kept["rows"]
-    columns = [key for key in dict.fromkeys(key for row in rows for key in row) if key not in ("curve", "peak")]
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(shown(row.get(column)) for column in columns) + " |" for row in rows]
-    machine = kept["machine"]
-    versions = ", ".join(f"{name} {machine[name]}" for name in ("python", "numpy", "scipy", "numba", "mesa"))
-    where = f"{machine['processor']}, {machine['cores']} cores, load {machine['load'][0]} at the end; {versions}"
-    return "\n".join([*lines, "", f"Measured {machine['time'][:10]} on {where}."])
+    lines = table(suite)
+    rows = [list(lines), ["---"] * lines.shape[1], *lines.to_numpy().tolist()]
+    known = suite.get_benchmarks()[0].get_metadata()
+    versions = ", ".join(f"{name} {known[f'{name}_version']}" for name in ("python", *VERSIONS))
+    where = f"{known.get('cpu_model_name', 'an unknown processor')}, {known['cpu_count']} cores"
+    load = f", load {known['load_avg_1min']:.3g} at the end" if "load_avg_1min" in known else ""
+    text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return f"{text}\n\nMeasured {known['date'][:10]} on {where}{load}; {versions}."
 
 
 def filled(text: str, results: Path) -> str:
     """The page with the tables that there are; markers look like `<!-- simple -->` to `<!-- end -->`."""
 
-    def table(found: re.Match[str]) -> str:
+    def renewed(found: re.Match[str]) -> str:
         path = results / f"{found[1]}.json"
         if not path.exists():
             return found[0]
-        return f"<!-- {found[1]} -->\n{markdown(json.loads(path.read_text(encoding='utf-8')))}\n<!-- end -->"
+        return f"<!-- {found[1]} -->\n{markdown(pyperf.BenchmarkSuite.load(str(path)))}\n<!-- end -->"
 
-    return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", table, text, flags=re.DOTALL)
+    return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", renewed, text, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

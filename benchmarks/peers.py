@@ -8,10 +8,8 @@ Run as a program, this file is what those environments execute: `python peers.py
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import math
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -28,52 +26,27 @@ Timed = tuple[float, np.ndarray]
 
 
 def run_numpy(graph: Graph, p: float, q: float, steps: int, seed: int, runs: int = 1) -> Timed:
-    """NumPy and SciPy with a runs axis: a sparse product and a vector of uniform numbers a step; mean over runs."""
+    """What a careful scientist writes by hand in NumPy and SciPy, or with an axis of runs: a sparse product a step."""
     import scipy.sparse
 
     count = len(graph[0]) - 1
+    shape = count if runs == 1 else (count, runs)  # a product with a vector is faster than with one column
     weights = scipy.sparse.csr_matrix((graph[2], graph[1], graph[0]), shape=(count, count))
     rng = np.random.default_rng(seed)
-    adopted = np.zeros((count, runs), np.float32)
+    adopted = np.zeros(shape, np.float32)
     curve = np.zeros(steps + 1)
     start = time.perf_counter()
     for t in range(steps):
         hazard = np.float32(p) + np.float32(q) * (weights @ adopted)
-        adopted[rng.random((count, runs), dtype=np.float32) < -np.expm1(-hazard)] = 1.0
+        adopted[rng.random(shape, dtype=np.float32) < -np.expm1(-hazard)] = 1.0
         curve[t + 1] = adopted.sum(dtype=np.float64) / runs
     return time.perf_counter() - start, curve
-
-
-def run_scipy(graph: Graph, p: float, q: float, steps: int, seed: int) -> Timed:
-    """What a careful scientist writes by hand: the same with one run, a vector in place of a matrix."""
-    import scipy.sparse
-
-    count = len(graph[0]) - 1
-    weights = scipy.sparse.csr_matrix((graph[2], graph[1], graph[0]), shape=(count, count))
-    rng = np.random.default_rng(seed)
-    adopted = np.zeros(count, np.float32)
-    curve = np.zeros(steps + 1)
-    start = time.perf_counter()
-    for t in range(steps):
-        hazard = p + q * (weights @ adopted)
-        adopted[rng.random(count, dtype=np.float32) < -np.expm1(-hazard)] = 1.0
-        curve[t + 1] = adopted.sum(dtype=np.float64)
-    return time.perf_counter() - start, curve
-
-
-def undirected(graph: Graph) -> Any:
-    """The graph for networkx."""
-    import networkx
-
-    found = networkx.Graph()
-    found.add_nodes_from(range(len(graph[0]) - 1))
-    found.add_edges_from(zip(listeners(graph).tolist(), graph[1].tolist(), strict=True))
-    return found
 
 
 def run_mesa(graph: Graph, p: float, q: float, steps: int, seed: int) -> Timed:
     """Mesa as a user writes it: agents on a discrete_space.Network, staged steps, a DataCollector."""
     import mesa
+    import networkx
     from mesa.discrete_space import FixedAgent, Network
 
     class Municipality(FixedAgent):
@@ -95,7 +68,10 @@ def run_mesa(graph: Graph, p: float, q: float, steps: int, seed: int) -> Timed:
     class Diffusion(mesa.Model):
         def __init__(self) -> None:
             super().__init__(rng=seed)
-            for cell in Network(undirected(graph), capacity=1, random=self.random).all_cells:
+            links = networkx.Graph()
+            links.add_nodes_from(range(len(graph[0]) - 1))
+            links.add_edges_from(zip(listeners(graph).tolist(), graph[1].tolist(), strict=True))
+            for cell in Network(links, capacity=1, random=self.random).all_cells:
                 Municipality(self, cell)
             self.datacollector = mesa.DataCollector({"adopted": lambda m: sum(a.adopted for a in m.agents)})
             self.datacollector.collect(self)
@@ -235,30 +211,18 @@ def run_graph_tool(graph: Graph, p: float, q: float, steps: int, seed: int) -> T
     return time.perf_counter() - start, np.array(curve)
 
 
-PEERS: dict[str, tuple[Callable[..., Timed], str, int]] = {
-    "scipy": (run_scipy, "scipy", 10**6),
-    "numpy-runs": (run_numpy, "scipy", 10**6),
-    "mesa": (run_mesa, "mesa", 10**5),
-    "mesa-lean": (run_mesa_lean, "mesa", 10**5),
-    "starsim": (run_starsim, "starsim", 10**6),
-    "eon": (run_eon, "EoN", 10**5),
-    "graph-tool": (run_graph_tool, "graph-tool", 10**6),
+PEERS: dict[str, tuple[Callable[..., Timed], int]] = {
+    "scipy": (run_numpy, 10**6),
+    "numpy-runs": (run_numpy, 10**6),
+    "mesa": (run_mesa, 10**5),
+    "mesa-lean": (run_mesa_lean, 10**5),
+    "starsim": (run_starsim, 10**6),
+    "eon": (run_eon, 10**5),
+    "graph-tool": (run_graph_tool, 10**6),
 }
-"""Name to function, package, and the largest n worth the wait."""
-
-
-def measured(name: str, n: int, steps: int, p: float, q: float, seed: int) -> dict[str, Any]:
-    """One run of a peer: seconds, curve, version of its package, peak memory of this process in bytes."""
-    function, package, _ = PEERS[name]
-    seconds, curve = function(regular_graph(n), p, q, steps, seed)
-    try:
-        version = importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        version = str(getattr(sys.modules.get(package.replace("-", "_")), "__version__", ""))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"seconds": seconds, "curve": [float(x) for x in curve], "version": version, "peak": peak}
-
+"""Name to function and the largest n worth the wait."""
 
 if __name__ == "__main__":
     name, n, steps, p, q, seed = sys.argv[1:]
-    print("RESULT " + json.dumps(measured(name, int(n), int(steps), float(p), float(q), int(seed))))
+    seconds, curve = PEERS[name][0](regular_graph(int(n)), float(p), float(q), int(steps), int(seed))
+    print(json.dumps({"seconds": seconds, "curve": curve.tolist()}))

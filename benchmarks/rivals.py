@@ -7,6 +7,7 @@ Both start from the engine's own columns, so that the world is the same, and dra
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ from sim.engine.columns import Structure, structure
 from sim.engine.network import Channel
 from sim.engine.rows import rows_of
 from sim.engine.rules import EXPOSURE_UNIT
+
+MONTH = 1.0 / 12.0
+"""Years of a step."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,8 @@ class Country:
     row: np.void
     steps: int
 
-    @property
-    def step(self) -> float:
-        """Years of a step."""
-        return 1.0 / 12.0
 
-
+@functools.cache  # mesa.batch_run passes no objects: each model asks for it
 def country(n: int = 50, regions: int = 5) -> Country:
     """The arrays of `worlds.money`."""
     scenario = worlds.money(n, regions)
@@ -94,15 +94,15 @@ def in_numpy(world: Country, runs: int, seed: int) -> float:
     external, q, h = world.external[:, None].astype(np.float32), np.float32(row["peers"]), np.float32(row["leaders"])
     cost = world.cost[:, :, None]
     for _ in range(world.steps):
-        total = balance + world.inflow[:, None] + saved * world.step
-        owed = due * world.step + arrears
+        total = balance + world.inflow[:, None] + saved * MONTH
+        owed = due * MONTH + arrears
         paid = np.minimum(total, owed)
         balance, arrears = total - paid, owed - paid
         for k in range(kinds):
             seen = world.peers @ operating[k]
             speed = capacity * np.exp(beta * (np.float32(world.reached[k]) - resistance * (one - seen)))
             rate = speed * (external + q * seen + h * (world.leaders @ operating[k]))
-            clocks[k] -= rate * np.float32(world.step)
+            clocks[k] -= rate * np.float32(MONTH)
         for k in range(kinds):
             able = np.nonzero((clocks[k] <= 0) & (balance >= cost[k]))
             balance[able] -= world.cost[k][able[0]]
@@ -133,10 +133,9 @@ class Municipality(mesa.Agent):
 
     def step(self) -> None:
         """Money flows; clocks run down at the hazard."""
-        step = self.model.world.step
         held = [k for k, has in enumerate(self.operates) if has]
-        total = self.balance + self.inflow + step * sum(self.saving[k] for k in held)
-        owed = self.arrears + step * sum(self.running[k] for k in held)
+        total = self.balance + self.inflow + MONTH * sum(self.saving[k] for k in held)
+        owed = self.arrears + MONTH * sum(self.running[k] for k in held)
         paid = min(total, owed)
         self.balance, self.arrears = total - paid, owed - paid
         row = self.model.parameters
@@ -147,7 +146,7 @@ class Municipality(mesa.Agent):
             led = sum(weight for agent, weight in self.leaders if agent.operates[k])
             value = self.model.reached[k] - row["resistance"] * (1.0 - seen)
             speed = self.capacity * math.exp(row["benefit_weight"] * value)
-            self.clocks[k] -= step * speed * (self.external + row["peers"] * seen + row["leaders"] * led)
+            self.clocks[k] -= MONTH * speed * (self.external + row["peers"] * seen + row["leaders"] * led)
 
     def advance(self) -> None:
         """Wanted technologies are paid for, the best value first."""
@@ -164,17 +163,17 @@ class Economy(mesa.Model):
 
     def __init__(self, rng: int | None = None) -> None:
         super().__init__(rng=rng)
-        self.world = _shared_country()
+        self.world = country()
         self.parameters = {name: float(self.world.row[name]) for name in self.world.row.dtype.names or ()}
         self.reached = self.world.reached.tolist()
         self.adoptions = 0
-        self.towns = [Municipality(self, i) for i in range(len(self.world.size))]
+        self.municipalities = [Municipality(self, i) for i in range(len(self.world.size))]
         for name in ("peers", "leaders"):
             links = getattr(self.world, name)
-            for i, agent in enumerate(self.towns):
+            for i, agent in enumerate(self.municipalities):
                 inside = slice(links.indptr[i], links.indptr[i + 1])
                 pairs = zip(links.indices[inside].tolist(), links.data[inside].tolist(), strict=True)
-                setattr(agent, name, [(self.towns[j], weight) for j, weight in pairs])
+                setattr(agent, name, [(self.municipalities[j], weight) for j, weight in pairs])
         self.datacollector = mesa.DataCollector({"adoptions": "adoptions"})
         self.datacollector.collect(self)
 
@@ -183,13 +182,3 @@ class Economy(mesa.Model):
         self.agents.do("step")
         self.agents.do("advance")
         self.datacollector.collect(self)
-
-
-_countries: list[Country] = []
-
-
-def _shared_country() -> Country:
-    """The country of this process, built when the first model needs it (mesa.batch_run passes no objects)."""
-    if not _countries:
-        _countries.append(country())
-    return _countries[0]

@@ -8,81 +8,82 @@ from typing import Any
 
 import mesa
 import numpy as np
+import pyperf
 
-import sim
+import uptake
 from benchmarks import rivals, worlds
-from benchmarks.common import Row, interleaved, median, options, timed, told
+from benchmarks.common import Measured, interleaved, median, options, timed, told
 from sim.engine.columns import INITIAL, structure
 from sim.engine.rows import execute, rows_of
 
+Job = Callable[[], tuple[float, float]]
+"""One repeat: its seconds, and the mean number of adoptions of a run, by which one sees that all do the same."""
 
-def main(arguments: list[str] | None = None) -> list[Row]:
+
+def main(arguments: list[str] | None = None) -> pyperf.BenchmarkSuite:
     """Measure, print, write."""
     chosen = options(__doc__ or "").parse_args(arguments)
-    runs = 40 if chosen.tiny else 4000
-    work: dict[str, Any] = {
-        "50 x 15 x 120, hazard and money": worlds.money(),
-        "50 x 15 x 120, all mechanisms": worlds.full(),
-        "perm-krai": sim.load("perm-krai"),
-    }
-    jobs: dict[str, Callable[[], float]] = {}
-    number: dict[str, int] = {}
+    jobs = ours(40 if chosen.tiny else 4000) | others(*((20, 2) if chosen.tiny else (500, 20)))
     adoptions: dict[str, float] = {}
-    used: dict[str, list[float]] = {}
-    for name, scenario in work.items():
-        shared, rows = structure(scenario), rows_of(scenario, 1, np.arange(runs))
-        batch = execute(shared, rows, 1, 2)
-        adoptions[name] = float((batch.events["source"] != INITIAL).sum() / runs)
-        for threads in (1, 2):
-            job = f"uptake: {name}, {threads} thread{'s' * (threads > 1)}"
-            number[job] = runs
+    processor: dict[str, list[float]] = {name: [] for name in jobs}
 
-            def ours(job: str = job, shared: Any = shared, rows: Any = rows, threads: int = threads) -> float:
-                start = time.process_time()
-                seconds = timed(execute, shared, rows, 1, threads)
-                used.setdefault(job, []).append(time.process_time() - start)
-                return seconds
+    def seconds(name: str, job: Job) -> float:
+        began = time.process_time()
+        spent, adoptions[name] = job()
+        processor[name].append(time.process_time() - began)
+        return spent
 
-            jobs[job] = ours
-    jobs |= _rivals(chosen.tiny, number, adoptions)
-    seconds = interleaved(jobs, chosen.repeats, patience=30.0)
-    found: list[Row] = []
-    for job, values in seconds.items():
-        line = {"work": job, "runs": number[job], "runs/s": number[job] / median(values)}
-        if job in used:
-            line["runs/s of processor"] = number[job] / median(used[job])
-        name = job.removeprefix("uptake: ").rsplit(",", 1)[0]
-        line["adoptions a run"] = adoptions.get(job, adoptions.get(name))
-        found.append(line)
+    timings = {name: lambda name=name, job=job: seconds(name, job) for name, (_, job) in jobs.items()}
+    found = []
+    for name, spent in interleaved(timings, chosen.repeats, patience=30.0).items():
+        runs = jobs[name][0]
+        facts = {"runs": runs, "runs/s": runs / median(spent), "runs/s of processor": runs / median(processor[name])}
+        found.append(Measured(name, [value / runs for value in spent], {**facts, "adoptions a run": adoptions[name]}))
     return told("sweeps", found, chosen)
 
 
-def _rivals(tiny: bool, number: dict[str, int], adoptions: dict[str, float]) -> dict[str, Callable[[], float]]:
-    """Jobs that do the hazard and money of `worlds.money` in NumPy and in Mesa objects."""
+def ours(runs: int) -> dict[str, tuple[int, Job]]:
+    """Our jobs by name, and how many runs each does: three worlds, on one thread and on two."""
+    work = {
+        "50 x 15 x 120, hazard and money": worlds.money(),
+        "50 x 15 x 120, all mechanisms": worlds.full(),
+        "perm-krai": uptake.load("perm-krai"),
+    }
+    found: dict[str, tuple[int, Job]] = {}
+    for name, scenario in work.items():
+        shared, rows = structure(scenario), rows_of(scenario, 1, np.arange(runs))
+        events = execute(shared, rows, 1, 2).events
+        adoptions = float((events["source"] != INITIAL).sum() / runs)
+        for threads in (1, 2):
+
+            def job(shared: Any = shared, rows: Any = rows, n: int = threads, made: float = adoptions) -> Any:
+                return timed(execute, shared, rows, 1, n), made
+
+            found[f"uptake: {name}, {threads} thread{'s' * (threads > 1)}"] = (runs, job)
+    return found
+
+
+def others(numpy_runs: int, mesa_runs: int) -> dict[str, tuple[int, Job]]:
+    """The hazard and money of `worlds.money` in NumPy and in Mesa objects."""
     world = rivals.country()
 
-    def numpy(job: str, runs: int) -> float:
+    def in_numpy() -> tuple[float, float]:
         start = time.perf_counter()
-        adoptions[job] = rivals.in_numpy(world, runs, 1)
-        return time.perf_counter() - start
+        adoptions = rivals.in_numpy(world, numpy_runs, 1)
+        return time.perf_counter() - start, adoptions
 
-    def mesa_batch(job: str, runs: int) -> float:
+    def in_mesa() -> tuple[float, float]:
         start = time.perf_counter()
         rows = mesa.batch_run(
-            rivals.Economy, {"rng": list(range(runs))}, number_processes=1, max_steps=world.steps - 1,
+            rivals.Economy, {"rng": list(range(mesa_runs))}, number_processes=1, max_steps=world.steps - 1,
             data_collection_period=-1, display_progress=False,
         )  # fmt: skip
-        adoptions[job] = float(np.mean([row["adoptions"] for row in rows]))
-        return time.perf_counter() - start
+        return time.perf_counter() - start, float(np.mean([row["adoptions"] for row in rows]))
 
-    found: dict[str, Callable[[], float]] = {}
-    for name, job, runs in (
-        ("hazard and money: NumPy with a runs axis", numpy, 20 if tiny else 500),
-        ("hazard and money: mesa.batch_run", mesa_batch, 2 if tiny else 20),
-    ):
-        number[name] = runs
-        found[name] = lambda name=name, job=job, runs=runs: job(name, runs)
-    return found
+    return {
+        "hazard and money: NumPy with a runs axis": (numpy_runs, in_numpy),
+        "hazard and money: mesa.batch_run": (mesa_runs, in_mesa),
+    }
 
 
 if __name__ == "__main__":

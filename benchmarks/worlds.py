@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-import sim
+import uptake
 from sim.scenario.document import to_toml
-from sim.scenario.scenario import Scenario, shipped
 
 KINDS, STEPS = 15, 120
 NEUTRAL: dict[str, dict[str, Any]] = {
@@ -26,32 +25,26 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "policy": {"protection": 0.0, "protection_cost": 0.0, "inclusion": 0.0},
 }  # fmt: skip
 """Every mechanism at the value that switches it off."""
-_PLAIN = {"lag": "0", "life": "", "requires": "", "immune": "1", "foreign_share": "0"}
+PLAIN = {"lag": "0", "life": "", "requires": "", "immune": "1", "foreign_share": "0"}
+"""A technology that operates at once and for good, and needs nothing."""
 
 
-def simple(n: int, external: float, peers: float) -> Scenario:
+def simple(n: int, external: float, peers: float) -> uptake.Scenario:
     """One technology that spreads among n equal places without money; rates are a year."""
     diffusion = {**NEUTRAL["diffusion"], "external": external, "peers": peers}
     network = {"distance_decay": 1.0, "size_exponent": 0.0, "neighbours": 1}
-    return _world(
-        n, 1, max(1, n // 1000), {**NEUTRAL, "diffusion": diffusion, "network": network}, sizes=False, leaders=0
-    )
+    settings = {**NEUTRAL, "diffusion": diffusion, "network": network}
+    return _world(n, 1, max(1, n // 1000), settings, sizes=False, leaders=0)
 
 
-def money(n: int = 50, regions: int = 5) -> Scenario:
+def money(n: int = 50, regions: int = 5) -> uptake.Scenario:
     """Hazard and money: gravity, leaders, heterogeneity, resistance; each place pays from its own budget."""
-    settings = {
-        **NEUTRAL,
-        "diffusion": {},
-        "finance": {
-            "cost_level": 5.0, "own_share": 1.5e-4, "regional_pool": 0.0, "federal_pool": 0.0, "regional_share": 0.0,
-            "federal_share": 0.0,
-        },
-    }  # fmt: skip
-    return _world(n, KINDS, regions, settings, plain=True)
+    shares = dict.fromkeys(("regional_pool", "federal_pool", "regional_share", "federal_share"), 0.0)
+    finance = {"cost_level": 5.0, "own_share": 1.5e-4, **shares}
+    return _world(n, KINDS, regions, {**NEUTRAL, "diffusion": {}, "finance": finance}, plain=True)
 
 
-def full(n: int = 50, regions: int = 5, steps: int = STEPS) -> Scenario:
+def full(n: int = 50, regions: int = 5, steps: int = STEPS) -> uptake.Scenario:
     """Every mechanism on: also pools, platforms, lags, sanctions, a mandate, incidents, inclusion, lives that end."""
     settings: dict[str, Any] = {
         "finance": {"cost_level": 5.0},
@@ -61,7 +54,9 @@ def full(n: int = 50, regions: int = 5, steps: int = STEPS) -> Scenario:
     return _world(n, KINDS, regions, settings, steps=steps)
 
 
-def _world(n: int, kinds: int, regions: int, settings: dict[str, Any], steps: int = STEPS, **choices: Any) -> Scenario:
+def _world(
+    n: int, kinds: int, regions: int, settings: dict[str, Any], steps: int = STEPS, **choices: Any
+) -> uptake.Scenario:
     """Write a scenario's files and read them; `choices` go to the tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -69,7 +64,7 @@ def _world(n: int, kinds: int, regions: int, settings: dict[str, Any], steps: in
         years, months = divmod(steps, 12)
         head = {"title": f"{n} places", "start": "2020-01", "end": f"{2020 + years}-{1 + months:02d}", "seed": 1}
         (folder / "world.toml").write_text(to_toml({**head, "tables": tables, **settings}), encoding="utf-8")
-        return sim.load(folder / "world.toml")
+        return uptake.load(folder / "world.toml")
 
 
 def _tables(
@@ -79,39 +74,36 @@ def _tables(
     rng = np.random.default_rng(7)
     region = np.arange(n) * regions // n
     centre = np.column_stack([rng.uniform(45, 65, regions), rng.uniform(30, 130, regions)])
-    at = centre[region] + rng.normal(0, 1, (n, 2))
-    people = np.rint(np.exp(rng.normal(10.0, 1.0, n)) + 1000) if sizes else np.full(n, 50_000)
+    lat, lon = (centre[region] + rng.normal(0, 1, (n, 2))).round(5).T
+    people = np.rint(np.exp(rng.normal(10.0, 1.0, n)) + 1000).astype(int) if sizes else np.full(n, 50_000)
     total = np.bincount(region, weights=people, minlength=regions)
-    _write(folder, "places", ("id", "name", "region", "population", "lat", "lon"), (
-        (f"p{i:07d}", f"p{i}", f"r{region[i]:05d}", int(people[i]), round(at[i, 0], 5), round(at[i, 1], 5))
-        for i in range(n)
-    ))  # fmt: skip
-    _write(folder, "regions", ("id", "name", "population", "urban_population", "grp_bln", "industry_bln"), (
-        (f"r{r:05d}", f"r{r}", int(t), int(0.7 * t), round(t * 6e-4, 3), round(t * 3e-4, 3))
-        for r, t in enumerate(total)
-    ))  # fmt: skip
+    place_ids = np.array([f"p{i:07d}" for i in range(n)])
+    region_ids = np.array([f"r{r:05d}" for r in range(regions)])
     technologies = _technologies(kinds, plain)
-    _write(folder, "technologies", tuple(technologies[0]), (tuple(row.values()) for row in technologies))
-    tables = {name: f"{name}.csv" for name in ("places", "regions", "technologies")}
+    tables = {
+        "places": pd.DataFrame(
+            {"id": place_ids, "name": place_ids, "region": region_ids[region], "population": people, "lat": lat,
+             "lon": lon}
+        ),
+        "regions": pd.DataFrame(
+            {"id": region_ids, "name": region_ids, "population": total.astype(int),
+             "urban_population": (0.7 * total).astype(int), "grp_bln": (total * 6e-4).round(3),
+             "industry_bln": (total * 3e-4).round(3)}
+        ),
+        "technologies": technologies,
+    }  # fmt: skip
     count = max(2, n // 100) if leaders is None else leaders
     if count:
         chosen = np.argsort(-people, kind="stable")[:count]
-        held = [(f"p{i:07d}", technologies[k]["id"]) for i in chosen for k in rng.permutation(kinds)[: kinds // 2]]
-        _write(folder, "portfolios", ("place", "technology"), held)
-        tables["portfolios"] = "portfolios.csv"
-    return tables
+        held = [(place_ids[i], technologies["id"][k]) for i in chosen for k in rng.permutation(kinds)[: kinds // 2]]
+        tables["portfolios"] = pd.DataFrame(held, columns=["place", "technology"])
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return {name: f"{name}.csv" for name in tables}
 
 
-def _technologies(kinds: int, plain: bool) -> list[dict[str, str]]:
+def _technologies(kinds: int, plain: bool) -> pd.DataFrame:
     """The first technologies of Russia's table; `plain`: at once, for good, without prerequisites or incidents."""
-    path = shipped()["perm-krai"].parent / "tables" / "russia_technologies.csv"
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))[:kinds]
-    if kinds == 1 or plain:
-        rows = [{**row, **_PLAIN} for row in rows]
-    return rows
-
-
-def _write(folder: Path, name: str, head: Any, rows: Any) -> None:
-    with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([head, *rows])
+    path = uptake.shipped()["perm-krai"].parent / "tables" / "russia_technologies.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False).head(kinds)
+    return rows.assign(**PLAIN) if kinds == 1 or plain else rows

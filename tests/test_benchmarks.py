@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyperf
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import floor, full, page, peers, rivals, simple, startup, sweeps, worlds
+from benchmarks import common, floor, full, page, peers, rivals, simple, startup, sweeps, worlds
 from benchmarks.graphs import listeners, regular_graph
 from sim.engine.columns import rewired, structure
 from sim.engine.network import sparse_rows
@@ -23,16 +23,18 @@ P, Q, STEPS = simple.P, simple.Q, simple.STEPS
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [floor, full, simple, startup, sweeps])
 def test_each_command_measures_and_writes(command, tmp_path, capsys):
-    rows = command.main(["--tiny", "--repeats", "1", "--output", str(tmp_path)])
-    name = command.__name__.rpartition(".")[2]
-    kept = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
-    assert kept["rows"] == json.loads(json.dumps(rows))
-    assert kept["machine"]["cores"] >= 1
-    assert str(tmp_path) in capsys.readouterr().out
-    for row in rows:
-        for key, value in row.items():
-            if key in ("seconds", "run s", "runs/s", "no events s", "agent-steps/s"):
-                assert value > 0
+    suite = command.main(["--tiny", "--repeats", "1", "--output", str(tmp_path)])
+    path = tmp_path / f"{command.__name__.rpartition('.')[2]}.json"
+    kept = pyperf.BenchmarkSuite.load(str(path))
+    assert kept.get_benchmark_names() == suite.get_benchmark_names()
+    assert common.table(kept).equals(common.table(suite))
+    printed = capsys.readouterr().out
+    assert str(tmp_path) in printed and all(name in printed for name in kept.get_benchmark_names())
+    for one in kept.get_benchmarks():
+        known = one.get_metadata()
+        assert one.median() > 0 and known["cpu_count"] >= 1 and known["tiny"] == "True"
+        for key in ("cell-months/s", "runs/s", "no events s", "agent-steps/s", "peak MB"):
+            assert known.get(f"uptake_{key}", 1) > 0
 
 
 def test_the_graph_is_regular_and_ours_carries_it():
@@ -71,7 +73,7 @@ def test_a_curve_of_other_work_is_told_apart():
     graph = regular_graph(n)
     shared, scenario = simple.ours(n, graph)
     ours = simple.curve_of(execute(shared, rows_of(scenario, 1, np.arange(runs)), 1, 1), runs)
-    curves = [peers.run_scipy(graph, 1.3 * P, 1.3 * Q, STEPS, seed)[1] for seed in range(4)]
+    curves = [peers.run_numpy(graph, 1.3 * P, 1.3 * Q, STEPS, seed)[1] for seed in range(4)]
     assert simple.distance(np.mean(curves, axis=0) * 2, ours * 2, n) > 4
 
 
@@ -106,13 +108,22 @@ def test_worlds_have_every_mechanism_on_or_off():
     assert not off.portfolio.any()
 
 
-def test_the_page_takes_the_tables_that_are_there(tmp_path):
-    machine = {"processor": "p", "cores": 2, "load": [0.1], "time": "2026-11-22T00:00:00Z"}
-    machine |= dict.fromkeys(("python", "numpy", "scipy", "numba", "mesa"), "1")
-    kept = {"rows": [{"n": 1000, "seconds": 0.25}, {"n": 2000, "skipped": "no"}], "machine": machine}
-    (tmp_path / "simple.json").write_text(json.dumps(kept), encoding="utf-8")
+def test_the_page_takes_the_tables_that_are_there(tmp_path, capsys):
+    chosen = common.options("").parse_args(["--output", str(tmp_path)])
+    lines = [
+        common.Measured("a thousand", [0.25, 0.5, 0.25], {"n": 1000}),
+        common.Measured("others", [2.0], {"x": 3e6}),
+    ]
+    common.told("simple", lines, chosen)
     text = "<!-- simple -->\nold\n<!-- end -->\nkept\n<!-- full -->\nstays\n<!-- end -->\n"
     filled = page.filled(text, tmp_path)
-    assert "| 1,000 | 0.25 |  |" in filled and "old" not in filled
-    assert "kept" in filled and "stays" in filled
+    assert "| a thousand | 0.25 | 1,000 |  |" in filled and "| others | 2 |  | 3e+06 |" in filled
+    assert "old" not in filled and "kept" in filled and "stays" in filled
+    assert "numba" in filled and "cores" in filled
     assert page.filled(filled, tmp_path) == filled
+    assert capsys.readouterr().out.count("a thousand") == 1
+
+
+def test_a_measurement_apart_tells_its_own_memory():
+    found = common.apart(startup.imports)
+    assert set(found.facts) >= {"numba", "pandas"} and 50e6 < found.peak < 2e9
