@@ -194,7 +194,7 @@ def _run(arguments: list[str], folder: Path, fails: bool) -> str:
     shim = folder / ".bin"
     if not shim.is_dir():
         shim.mkdir()
-        (shim / "uptake").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sim "$@"\n', encoding="utf-8")
+        (shim / "uptake").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m uptake "$@"\n', encoding="utf-8")
         (shim / "uptake").chmod(0o755)
     environment = {**os.environ, "PATH": f"{shim}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
     environment |= {

@@ -95,7 +95,7 @@ def memory(process: int) -> float:
 
 def serve(port: int) -> subprocess.Popen[bytes]:
     """The view of a shipped scenario, ready."""
-    asked = [sys.executable, "-m", "sim", "view", "perm-krai", "--no-open", "--port", str(port)]
+    asked = [sys.executable, "-m", "uptake", "view", "perm-krai", "--no-open", "--port", str(port)]
     running = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 180
     while time.monotonic() < end and running.poll() is None:
