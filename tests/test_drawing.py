@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.report import style as drawing
+from sim.report import words
 
 HEIGHTS = st.lists(st.floats(-50, 150), min_size=1, max_size=9)
 
@@ -62,15 +63,15 @@ def test_text_width_is_that_of_the_drawn_text():
 
 
 def test_figures_in_words():
-    assert [drawing.figure(x) for x in (0.0, 0.00942, 1.2, 998.7, -4726.4)] == [
+    assert [words.figure(x) for x in (0.0, 0.00942, 1.2, 998.7, -4726.4)] == [
         "0",
         "0.00942",
         "1.2",
         "999",
         "−4\u00a0726",
     ]
-    assert drawing.figure(float("nan")) == "–"
-    assert [drawing.signed(x) for x in (0.04, -0.04, 0.06, -2.25)] == ["0.0", "0.0", "+0.1", "−2.2"]
+    assert words.figure(float("nan")) == "–"
+    assert [words.signed(x) for x in (0.04, -0.04, 0.06, -2.25)] == ["0.0", "0.0", "+0.1", "−2.2"]
 
 
 def test_years_are_whole_on_the_first_of_january():

@@ -11,6 +11,7 @@ from build import build, linear_fit
 import sim
 from sim.report import report
 from sim.report.figures import Plot, save_figures
+from sim.report.words import figure, percent, points
 from sim.results import findings
 from sim.results.run import run
 
@@ -180,7 +181,7 @@ def test_a_policy_is_said_to_do_what_it_does(rate, verb):
     ]
     assert len(lines) == 2 and all(verb in line and "“other”" in line for line in lines)
     effect = findings.effects(results)["coverage"][0]
-    assert report._points(effect.mean) in lines[1]
+    assert points(effect.mean) in lines[1]
 
 
 def test_half_is_dated_by_the_replicates():
@@ -249,7 +250,7 @@ def test_what_was_fitted_to_is_no_test(perm):
 def test_slack_money_is_said_to_be_slack(perm):
     assert any(line.startswith("Money is slack") for line in report.answer(spreading(0.2)))
     paid = next(line for line in report.answer(perm) if line.startswith("Public money paid"))
-    assert report.figure(float(findings.public_money(perm.baseline).mean())) in paid
+    assert figure(float(findings.public_money(perm.baseline).mean())) in paid
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,7 @@ def test_slack_money_is_said_to_be_slack(perm):
     [(0.0, "0 %"), (0.001, "less than 1 %"), (0.5, "50 %"), (0.9999, "more than 99 %"), (1.0, "100 %")],
 )
 def test_nothing_rounds_to_never_or_always(share, words):
-    assert report.percent(share) == words
+    assert percent(share) == words
 
 
 def test_summary_for_a_notebook(hostile):

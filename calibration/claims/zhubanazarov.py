@@ -25,7 +25,7 @@ from calibration.claims.evidence import (
 from calibration.grp import report as grp_report
 from calibration.grp.fit import NAMES
 from calibration.grp.least_squares import Array
-from sim.report.style import grouped
+from sim.report.words import grouped
 from sim.results import inequality
 from sim.results.findings import effect, product
 

@@ -19,8 +19,9 @@ from matplotlib.figure import Figure
 
 import sim
 from sim.report.figures import SOURCE_WORDS
-from sim.report.style import BLUE, GREY, INK, SMALL, STYLE, VERMILION, grouped, panels, signed, tidy
+from sim.report.style import BLUE, GREY, INK, SMALL, STYLE, VERMILION, panels, tidy
 from sim.report.sweep import tornado_figure
+from sim.report.words import grouped, signed
 from sim.results.run import BASELINE, Results
 from sim.scenario.scenario import Scenario
 from sim.scenario.schema import parameter_table

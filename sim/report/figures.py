@@ -30,14 +30,11 @@ from sim.report.style import (
     SMALL,
     STYLE,
     VERMILION,
-    figure,
-    grouped,
     label_ends,
     panels,
     percent_axis,
     place_labels,
     shortened,
-    signed,
     spread,
     svg,
     text_width,
@@ -46,6 +43,7 @@ from sim.report.style import (
     year_axis,
     year_of,
 )
+from sim.report.words import figure, grouped, signed
 from sim.results import findings
 from sim.results.uncertainty import Split, variance_split
 
@@ -643,7 +641,7 @@ def _effect_panel(panel: Axes, results: Results, measure: findings.Measure, rows
     panel.margins(x=0.08)
     tidy(panel, "x")
     panel.locator_params(axis="x", nbins=3)
-    panel.xaxis.set_major_formatter(lambda value, _: _grouped_signed(value) if abs(value) >= 1000 else _short(value))
+    panel.xaxis.set_major_formatter(lambda value, _: signed(value) if abs(value) >= 1000 else _short(value))
     panel.set_xlabel(measure.unit, fontsize=SMALL)
     panel.tick_params(axis="x", labelsize=SMALL)
     what, when = _measure_words(results, measure)
@@ -662,15 +660,9 @@ def _measure_words(results: Results, measure: findings.Measure) -> tuple[str, st
 
 def _effect_words(row: findings.Effect, measure: findings.Measure) -> str:
     """The mean with its sign; one that is clearly not zero never reads as zero."""
-    if abs(row.mean) >= 1000:
-        return _grouped_signed(row.mean)
     if row.sign and abs(row.mean) < 0.5 * 10**-measure.digits:
         return ("+" if row.mean > 0 else "") + figure(row.mean, 1)
     return signed(row.mean, measure.digits)
-
-
-def _grouped_signed(value: float) -> str:
-    return ("+" if value > 0 else "") + grouped(value)
 
 
 def _short(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.engine.columns import FLOWS
+from sim.report import pages
 from sim.report.figures import PLACES_SHOWN, ROWS_SHOWN, SOURCE_WORDS, Plot, applicable
-from sim.report.style import figure, grouped, signed, svg
+from sim.report.style import svg
+from sim.report.words import exact, figure, grouped, percent, points, signed
 from sim.results import findings
 from sim.results.findings import month
 from sim.results.uncertainty import Split, varying
@@ -39,16 +40,6 @@ TITLES = {
 
 
 # The answer in sentences
-
-
-def percent(share: float) -> str:
-    """A share in percent: without decimals, but never 0 or 100 where it is not."""
-    value = 100 * share
-    if 0 < value < 0.5:
-        return "less than 1 %"
-    if 99.5 <= value < 100 - 1e-9:
-        return "more than 99 %"
-    return f"{value:.0f} %"
 
 
 def _ninety(low: float, high: float, form: Callable[[float], str]) -> str:
@@ -241,8 +232,8 @@ def _compared(results: Results, measure: findings.Measure, rows: Sequence[findin
             most = "" if len(chosen) == 1 else "most: "
             parts.append(
                 f"{len(chosen)} {verb}{'s' if len(chosen) == 1 else ''} it ({most}{_quoted(first.title)}, "
-                f"{_points(first.mean)} percentage points, "
-                f"95 % Monte Carlo interval {_points(first.low)} to {_points(first.high)})"
+                f"{points(first.mean)} percentage points, "
+                f"95 % Monte Carlo interval {points(first.low)} to {points(first.high)})"
             )
     if neither:
         which = f" ({', '.join(_quoted(row.title) for row in neither)})" if len(neither) <= 3 else ""
@@ -255,10 +246,6 @@ def _compared(results: Results, measure: findings.Measure, rows: Sequence[findin
 
 def _quoted(title: str) -> str:
     return f"\u201c{title}\u201d"
-
-
-def _points(value: float) -> str:
-    return signed(value, 1 if abs(value) >= 0.95 else 2)
 
 
 def _measure_name(results: Results, measure: findings.Measure) -> str:
@@ -480,7 +467,7 @@ def grounds(results: Results) -> list[Ground]:
                     f"{figure(low)} to {figure(high)} (90 % of draws)",
                     f"drawn by the fit to the targets; before it: {row.basis}",
                 )
-            plausible = " to ".join(map(_number, row.range_at(value) or ()))
+            plausible = " to ".join(map(exact, row.range_at(value) or ()))
             found.append(Ground(key, row.meaning, told, row.unit, plausible, basis, ASSUMED in basis))
     return found
 
@@ -497,12 +484,7 @@ def _values(scenario: Scenario, key: str) -> list[tuple[str, Any]]:
 def _shown(value: Any) -> str:
     if value is None:
         return "none"
-    return _number(value) if isinstance(value, float) else str(value)
-
-
-def _number(value: float) -> str:
-    """A number as somebody would write it, without exponent."""
-    return str(np.format_float_positional(value, trim="-"))
+    return exact(value) if isinstance(value, float) else str(value)
 
 
 def technology_rows(scenario: Scenario) -> list[dict[str, Any]]:
@@ -537,10 +519,10 @@ def _effect_cell(row: findings.Effect, digits: int) -> dict[str, Any]:
     """Mean, interval and spread in words, with one digit more than the picture has."""
 
     def told(value: float) -> str:
-        return ("+" if value > 0 else "") + grouped(value) if abs(value) >= 1000 else signed(value, digits + 1)
+        return signed(value, digits + 1)
 
     interval, spread = f"{told(row.low)} to {told(row.high)}", f"{told(row.q05)} to {told(row.q95)}"
-    return {"mean": told(row.mean), "interval": interval, "spread": spread, "clear": row.sign != 0}
+    return {"mean": told(row.mean), "interval": interval, "spread": spread, "told": row.sign != 0}
 
 
 def target_rows(results: Results) -> list[dict[str, str]]:
@@ -602,26 +584,23 @@ def page(results: Results, command: str = "", plot: Plot | None = None, made: Ma
 
     `made` is the provenance of saved results; without it, that of these results here and now.
     """
-    from jinja2 import Environment
-
     from sim.results.folder import provenance
 
     plot = plot or results.plot
     table = plot.effect_table
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["plain"] = lambda text: re.sub(r"https?://", "", str(text))
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    shown = pictures(results, plot)
+    return pages.page(
+        TEMPLATE,
         scenario=results.scenario,
-        results=results,
         about=_about(results),
         answer=answer(results, table),
-        pictures=pictures(results, plot),
+        shown=shown,
         effects=effect_table(results, table) if table else None,
         targets=target_rows(results),
         policies=policy_rows(results),
         grounds=grounds(results),
         technologies=technology_rows(results.scenario),
-        made=_lasting(made or provenance(results, command)),
+        made=_lasting({"command": ""} | dict(made or provenance(results, command))),
     )
 
 
@@ -653,10 +632,9 @@ def write_report(
     made: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the report, whole or not at all; `made` as in `page`."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(page(results, command, plot, made), encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    from sim.results.folder import write_whole
+
+    write_whole(Path(path), page(results, command, plot, made))
 
 
 def summary_html(results: Results) -> str:

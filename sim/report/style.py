@@ -114,29 +114,6 @@ def percent_axis(axis: Any) -> None:
     axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %".replace("-", "\u2212"))
 
 
-def grouped(value: float) -> str:
-    """A whole number with its thousands apart: `9 423`."""
-    return f"{value:,.0f}".replace(",", "\u00a0").replace("-", "\u2212")
-
-
-def figure(value: float, digits: int = 3) -> str:
-    """So many digits without exponent, thousands apart: `1.2`, `0.00942`, `−4 726`."""
-    if not np.isfinite(value):
-        return "–"
-    if abs(value) >= 1000:
-        return grouped(value)
-    if value == 0:
-        return "0"
-    text = np.format_float_positional(value, digits, unique=False, fractional=False, trim="-")
-    return text.replace("-", "\u2212")
-
-
-def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign and so many decimals; what rounds to nothing has no sign."""
-    text = f"{value:+.{digits}f}"
-    return (text[1:] if float(text) == 0 else text).replace("-", "\u2212")
-
-
 @functools.lru_cache(maxsize=4096)
 def _advance(letter: str, size: float, bold: bool) -> float:
     """How wide one letter is, inches."""

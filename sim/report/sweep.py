@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
-from jinja2 import Environment
 
-from sim.report.style import (
-    BLUE,
-    CYCLE,
-    GREY,
-    INK,
-    SMALL,
-    STYLE,
-    VERMILION,
-    figure,
-    panels,
-    shortened,
-    svg,
-    tidy,
-    wrapped,
-)
-from sim.results.folder import write_text
+from sim.report.pages import page
+from sim.report.style import BLUE, CYCLE, GREY, INK, SMALL, STYLE, VERMILION, panels, shortened, svg, tidy, wrapped
+from sim.report.words import figure
+from sim.results.folder import write_text, write_whole
 from sim.results.measures import MONEY
 from sim.results.run import BASELINE
 from sim.scenario.schema import parameter_row
 from sim.studies.design import FIT
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
+    from sim.studies.design import Factor
     from sim.studies.sweep import Sweep
 
 TEMPLATE = Path(__file__).with_name("templates") / "sweep.html"
 LEFT = 3.1
 SHOWN = 20
+FEW = 8
+"""So many levels of a factor are listed."""
 
 
 def _height(rows: int) -> float:
@@ -178,14 +166,8 @@ def write_sweep_report(found: Sweep, path: Path, pictures_folder: Path | None = 
             write_text(pictures_folder / f"{name}.svg", svg(picture, name, alone=True))
             with mpl.rc_context(STYLE):
                 picture.savefig(pictures_folder / f"{name}.png", dpi=150, metadata={"Software": None})
-    environment = Environment(autoescape=True, trim_blocks=True)
-    environment.filters["figure"] = lambda value: figure(float(value))
-    environment.filters["meaning"] = meaning
-    environment.filters["policy"] = functools.partial(_title, found)
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        pictures={name: svg(picture, name) for name, picture in pictures.items()}, **_told(found)
-    )
-    write_text(path, page)
+    inside = {name: svg(picture, name) for name, picture in pictures.items()}
+    write_whole(path, page(TEMPLATE, pictures=inside, **_told(found)))
     return path
 
 
@@ -197,31 +179,33 @@ def _title(found: Sweep, policy: str) -> str:
 
 
 def _told(found: Sweep) -> dict[str, object]:
-    """What the page says."""
-    study = found.study
-    factors = [
-        {"keys": ", ".join(factor.keys), "range": _range(factor.plain()), "known": parameter_row(factor.name)}
-        for factor in study.factors
-    ]
-    tables: dict[str, pd.DataFrame] = {"tornado": found.tornado()}
-    if len(study.arms) > 1:
-        tables["regret"] = found.regret()
+    """What the page says, in numbers and names."""
+    study, luck = found.study, found.luck()["share"]
+    tornado = found.tornado().to_dict("records")
+    regret = found.regret().to_dict("records") if len(study.arms) > 1 else []
     return {
         "title": study.scenario.title,
         "study": study,
         "column": found.column().replace(" ", " at "),
-        "points": len(study.design),
-        "factors": factors,
-        "luck": found.luck(),
-        "leading": [f"{meaning(name)} ({name})" if meaning(name) else name for name in tables["tornado"]["factor"][:3]],
+        "factors": [_varied(factor) for factor in study.factors],
+        "luck": None if np.isnan(luck) else luck,
+        "leading": [_known(row["factor"]) for row in tornado[:3]],
         "failed": len(found.faults),
-        **{name: table.to_dict("records") for name, table in tables.items()},
+        "tornado": [row | {"meaning": meaning(row["factor"])} for row in tornado],
+        "regret": [row | {"title": _title(found, row["policy"])} for row in regret],
     }
 
 
-def _range(plain: dict[str, object]) -> str:
+def _known(name: str) -> str:
+    """A factor's meaning with its key; the key alone where it has no meaning."""
+    return f"{meaning(name)} ({name})" if meaning(name) else name
+
+
+def _varied(factor: Factor) -> dict[str, object]:
+    """A factor's keys, meaning, and either its levels, or how many they are, or the ends of its range."""
+    plain, row = factor.plain(), parameter_row(factor.name)
+    told = {"keys": factor.keys, "meaning": row.meaning if row else "", "basis": row.basis if row else ""}
     levels = plain.get("levels")
     if isinstance(levels, list):
-        return ", ".join(map(str, levels)) if len(levels) <= 8 else f"{len(levels)} joint draws or levels"
-    low, high = float(str(plain["low"])), float(str(plain["high"]))
-    return f"{figure(low)} to {figure(high)}" + (", logarithmic" if plain["log"] else "")
+        return told | ({"levels": levels} if len(levels) <= FEW else {"count": len(levels)})
+    return told | {"low": float(str(plain["low"])), "high": float(str(plain["high"])), "log": plain["log"]}

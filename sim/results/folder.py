@@ -117,11 +117,12 @@ def seal(folder: Path) -> None:
     """Write the manifest of all files and then the status `complete`, each whole or not at all."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("MANIFEST.sha256", "STATUS"))
     lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
-    _write_whole(folder / "MANIFEST.sha256", "".join(lines))
-    _write_whole(folder / "STATUS", COMPLETE + "\n")
+    write_whole(folder / "MANIFEST.sha256", "".join(lines))
+    write_whole(folder / "STATUS", COMPLETE + "\n")
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file as UTF-8, whole or not at all: a name never stands for half a file."""
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
