@@ -29,8 +29,8 @@ def test_every_part_is_written_and_writing_again_changes_nothing(found):
 
 
 def test_tables_have_a_row_for_each_arm_and_each_factor(found):
-    assert perm_krai.effects(found).count("\n| ") == len(perm_krai.ARMS) + 1
-    assert perm_krai.decides(found).count("\n| `") == len(found.sweep.factors)
+    assert perm_krai.part("effects", found).count("\n| ") == len(perm_krai.ARMS) + 1
+    assert perm_krai.part("sweep", found).count("\n| `") == len(found.sweep.factors)
 
 
 def test_numbers_of_the_table_are_those_of_the_runs(found):
@@ -39,10 +39,10 @@ def test_numbers_of_the_table_are_those_of_the_runs(found):
     apart = results.measure("programme", "no-mandate") - results.measure("programme")
     row = found.row("no-mandate", "programme", "2024-01")
     assert row["difference"] == pytest.approx(apart[:, step].mean())
-    assert f"| {perm_krai.interval(row)} |" in perm_krai.effects(found)
+    assert f"| {perm_krai.interval(row)} |" in perm_krai.part("effects", found)
     assert not apart[:, scenario.step_of("2023-01")].any()
-    assert sum(perm_krai.attributed(found).values()) == pytest.approx(1)
-    assert "mandate" not in perm_krai.attributed(found)
+    assert sum(found.attributed().values()) == pytest.approx(1)
+    assert "mandate" not in found.attributed()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,8 @@ def test_a_sentence_says_no_more_than_the_interval(low, high, word):
 def test_worlds_are_counted_by_the_sign_of_their_effect(found):
     values = found.sweep.means("coverage", "no-guidance") - found.sweep.means("coverage")
     down, up = int((values < -1e-11).sum()), int((values > 1e-11).sum())
-    assert f"lower in {down}, higher in {up}," in perm_krai.worlds(found, "no-guidance", "coverage")
+    line = next(one for one in perm_krai.part("sweep", found).splitlines() if one.startswith("- **No guidance"))
+    assert f"lower in {down}, higher in {up}," in line
 
 
 def test_the_page_is_whole_and_its_pictures_are_small():

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-import sim
+import uptake
 from sim.report.style import BLUE, GREY, SKY, STYLE, panels, svg, tidy, year_axis, year_of
 from sim.results.run import BASELINE, Results
 from sim.scenario.scenario import Scenario
@@ -41,13 +41,13 @@ def product(results: Results, policy: str) -> np.ndarray:
 
 def effects(name: str, replicates: int) -> dict[str, tuple[np.ndarray, np.ndarray, str]]:
     """For each shock the years, the paired differences [replicates, years], and their unit."""
-    scenario = sim.load(name)
+    scenario = uptake.load(name)
     policies = ["sanctions", "sanctions-with-substitution"]
-    base = sim.run(scenario, replicates, policy=policies)
+    base = uptake.run(scenario, replicates, policy=policies)
     years = year_of(scenario.instants)
 
     def alone(changed: Scenario) -> Results:
-        return sim.run(changed, replicates, policy="none")
+        return uptake.run(changed, replicates, policy="none")
 
     shown = coverage(base, BASELINE)
     calm = alone(scenario.override({"security.incident_rate": 0.0}))
