@@ -10,8 +10,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -19,7 +21,6 @@ MARK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTAL
 FENCE = re.compile(
     r"(?:<!-- (?P<note>[^\n]*?) -->\n)?```(?P<kind>bash|python|toml|csv|text)\n(?P<text>.*?)```", re.DOTALL
 )
-COMMANDS = ("run", "check", "view", "sweep", "compare", "seek", "calibrate", "report", "new")
 SEPARATOR = "\x1e"
 FITS = ("grp", "adoption", "targets", "claims")
 
@@ -27,29 +28,30 @@ FITS = ("grp", "adoption", "targets", "claims")
 # Tables and help texts
 
 
+def table(head: str, rows: Iterable[str]) -> str:
+    """A table of the words between bars: `key | meaning`."""
+    first, *rest = (f"| {row} |\n" for row in (head, *rows))
+    return "".join([first, "|", "---|" * (head.count("|") + 1), "\n", *rest])
+
+
 def parameters() -> str:
     """Every parameter by section: key, meaning, unit, default, plausible range, grounds."""
     from sim.scenario.schema import parameter_table
 
-    lines: list[str] = []
-    section = ""
-    for row in parameter_table():
-        head, _, key = row.key.rpartition(".")
-        if head != section:
-            section = head
-            title = "[[mandates]]" if head.startswith("mandates") else f"[{head}]"
-            lines += ["", f"### `{title}`", ""]
-            lines += ["| key | meaning | unit | default | plausible | grounds |", "|---|---|---|---|---|---|"]
-        symbol = f" ({row.symbol})" if row.symbol else ""
-        times = f"{row.times[0]:g} to {row.times[1]:g} times the scenario's" if row.times else ""
-        plausible = times if row.low is None else f"{row.low:g} to {row.high:g}"
-        default = "none" if row.default is None else f"{row.default:g}" if _is_number(row.default) else str(row.default)
-        lines.append(f"| `{key}` | {row.meaning}{symbol} | {row.unit} | {default} | {plausible} | {row.basis} |")
-    return "\n".join(lines[1:]) + "\n"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
+    parts = []
+    for section, rows in groupby(parameter_table(), lambda row: row.key.rpartition(".")[0]):
+        lines = []
+        for row in rows:
+            symbol = f" ({row.symbol})" if row.symbol else ""
+            times = f"{row.times[0]:g} to {row.times[1]:g} times the scenario's" if row.times else ""
+            plausible = times if row.low is None else f"{row.low:g} to {row.high:g}"
+            default = "none" if row.default is None else row.default
+            default = f"{default:g}" if isinstance(default, int | float) else default
+            key = row.key.rpartition(".")[2]
+            lines.append(f"`{key}` | {row.meaning}{symbol} | {row.unit} | {default} | {plausible} | {row.basis}")
+        title = "[[mandates]]" if section.startswith("mandates") else f"[{section}]"
+        parts.append(f"### `{title}`\n\n{table('key | meaning | unit | default | plausible | grounds', lines)}")
+    return "\n".join(parts)
 
 
 def other_keys() -> str:
@@ -61,65 +63,56 @@ def other_keys() -> str:
         "parameters": known.ParameterDraws, "mandates": known.Mandate, "targets.NAME": known.Target,
         "policies.NAME": known.Policy,
     }  # fmt: skip
-    lines = ["| key | meaning | may hold |", "|---|---|---|"]
+    lines = []
     for prefix, section in sections.items():
         for name, field in section.model_fields.items():
-            if field.description is None or name == "overrides" or isinstance(field.json_schema_extra, dict):
-                continue
-            key = ".".join(filter(None, [prefix, field.alias or name]))
-            lines.append(
-                f"| `{key}` | {field.description} | {_allowed(known.permitted(field), str(field.annotation))} |"
-            )
-    return "\n".join(lines) + "\n"
+            if field.description and name != "overrides" and not isinstance(field.json_schema_extra, dict):
+                key = ".".join(filter(None, [prefix, field.alias or name]))
+                allowed = _allowed(str(field.annotation), known.permitted(field))
+                lines.append(f"`{key}` | {field.description} | {allowed}")
+    return table("key | meaning | may hold", lines)
 
 
-def _allowed(words: str, annotation: str) -> str:
+def _allowed(annotation: str, permitted: str) -> str:
+    """What a key of that type may hold; `permitted` is what its field says, of one value where it is a list."""
     if "tuple[float" in annotation:
         return "two numbers, lowest and highest"
     if "tuple[str" in annotation:
         return "a list of texts"
-    return words or ("a date such as 2018-04" if "date" in annotation else "text")
+    return permitted or ("a date such as 2018-04" if "date" in annotation else "text")
 
 
 def columns() -> str:
     """Every column of every table: whether it must be there, what a cell may hold, its unit."""
     from sim.scenario.places import COLUMNS
 
-    lines: list[str] = []
-    for table, given in COLUMNS.items():
-        lines += ["", f"### {table}", "", "| column | must be there | a cell holds | unit |", "|---|---|---|---|"]
-        for name, column in given.items():
-            must = "yes" if column.required else "no"
-            lines.append(f"| `{name}` | {must} | {column.allowed} | {column.unit} |")
-    return "\n".join(lines[1:]) + "\n"
+    parts = []
+    for name, given in COLUMNS.items():
+        lines = [
+            f"`{key}` | {'yes' if column.required else 'no'} | {column.allowed} | {column.unit}"
+            for key, column in given.items()
+        ]
+        parts.append(f"### {name}\n\n{table('column | must be there | a cell holds | unit', lines)}")
+    return "\n".join(parts)
 
 
 def help_texts() -> str:
-    """What `--help` of every command says."""
+    """What `--help` of every command says, and of every fit of `uptake calibrate`."""
     import click
 
     from sim.cli.main import program
 
-    context = program.make_context("uptake", [], resilient_parsing=True)
-    lines: list[str] = []
-    for name in COMMANDS:
-        command = program.get_command(context, name)
-        if command is None:
-            raise LookupError(f"there is no command {name}")
-        lines += _help_of(command, click.Context(command, info_name=name, parent=context), f"uptake {name}")
+    def told(command: click.Command | None, name: str, within: click.Context) -> Iterator[str]:
+        assert command is not None, f"there is no command {name}"
+        context = click.Context(command, info_name=name, parent=within, terminal_width=100, max_content_width=100)
+        yield f"### {context.command_path}\n\n```\n{command.get_help(context).rstrip()}\n```\n"
         if isinstance(command, click.Group):
-            inner = click.Context(command, info_name=name, parent=context)
             for part in FITS:
-                found = command.get_command(inner, part)
-                if found is not None:
-                    own = click.Context(found, info_name=part, parent=inner)
-                    lines += _help_of(found, own, f"uptake {name} {part}")
-    return "\n".join(lines) + "\n"
+                yield from told(command.get_command(context, part), part, context)
 
-
-def _help_of(command: object, context: object, title: str) -> list[str]:
-    context.terminal_width = context.max_content_width = 100  # type: ignore[attr-defined]
-    return [f"### {title}", "", "```", command.get_help(context).rstrip(), "```", ""]  # type: ignore[attr-defined]
+    outer = program.make_context("uptake", [], resilient_parsing=True)
+    names = program.list_commands(outer)
+    return "\n".join(text for name in names for text in told(program.get_command(outer, name), name, outer)) + "\n"
 
 
 GENERATED = {"parameters": parameters, "other-keys": other_keys, "columns": columns, "help": help_texts}
@@ -227,8 +220,6 @@ def _runs(block: Snippet) -> bool:
 
 def main() -> None:
     """Write everything anew."""
-    import tempfile
-
     for path in sorted(DOCS.rglob("*.md")):
         before = path.read_text(encoding="utf-8")
         text = renewed(before)

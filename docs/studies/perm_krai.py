@@ -15,14 +15,14 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 import uptake
 from sim.report.figures import SOURCE_WORDS
+from sim.report.pages import environment
 from sim.report.style import BLUE, GREY, INK, SMALL, STYLE, VERMILION, panels, tidy
 from sim.report.sweep import tornado_figure
-from sim.report.words import grouped, signed
+from sim.report.words import signed
 from sim.results.run import BASELINE, Results
 from sim.scenario.scenario import Scenario
 from sim.scenario.schema import parameter_table
@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 PAGE, SCENARIO, IMAGES = HERE / "perm-krai.md", HERE / "perm-krai.toml", HERE / "images"
 PART = re.compile(r"(<!-- study: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PROGRAMME = "programme"
-BEFORE, YEAR_ON, END = "2023-01", "2024-01", "2030-12"
+BEFORE, YEAR_ON = "2023-01", "2024-01"
 ARMS = (
     "no-guidance", "no-peers", "no-platforms", "strong-guidance", "no-mandate", "mandate-a-year-later",
     "mandate-two-years-earlier", "no-regional-support", "region-pays-half", "sanctions", "sanctions-with-substitution",
@@ -162,14 +162,6 @@ def changed(row: Mapping[str, float], what: str, when: str) -> str:
     return f"{verb} {what} {when}: {interval(row)} points"
 
 
-def percent(value: float, digits: int = 0) -> str:
-    """A share as `55 %`; what is not everything or nothing never reads so."""
-    text = f"{100 * value:.{digits}f}"
-    if text == "100" and value < 1:
-        return "more than 99 %"
-    return "less than 1 %" if text == "0" and value > 0 else f"{text} %"
-
-
 def swing(row: Mapping[str, float]) -> dict[str, float]:
     """A line of the tornado as a difference with its interval."""
     return {"difference": row["swing"], "low": row["swing_low"], "high": row["swing_high"]}
@@ -216,10 +208,10 @@ def renewed(text: str, found: Findings) -> str:
     return PART.sub(lambda old: f"{old[1]}\n{part(old[2], found)}\n\n{old[3]}", text)
 
 
-WORDS = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, autoescape=False)
+WORDS = environment(HERE)
 WORDS.filters |= {
-    "changed": changed, "interval": interval, "percent": percent, "sign": sign, "signed": signed, "grouped": grouped,
-    "swing": swing, "interval_or_0": lambda row: "0" if nothing(row) else interval(row),
+    "changed": changed, "interval": interval, "sign": sign, "swing": swing,
+    "interval_or_0": lambda row: "0" if nothing(row) else interval(row),
     "end_of_range": lambda end: "beyond the range" if end is None else f"{end:.1f}",
 }  # fmt: skip
 PARTS = tuple(WORDS.get_template("perm-krai.jinja").blocks)
