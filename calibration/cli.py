@@ -167,7 +167,7 @@ def adoption(
     """Fit rates to adoption dates; EVENTS has columns place, technology, date (empty: not adopted by the end)."""
     from calibration.adoption.data import Options, read
     from calibration.adoption.fit import as_json, fit, in_words
-    from calibration.grp.report import write_whole
+    from sim.results.folder import write_whole
 
     names = tuple(part.strip() for part in covariates.split(",")) if covariates else ()
     options = Options(covariates=names, **{key: value for key, value in given.items() if value is not None})
@@ -192,7 +192,7 @@ def claims(wanted: tuple[str, ...], *, output: Path | None, machine: bool) -> No
     """Compare each checkable sentence of both papers with data and model; ID such as K19 or Z12: only those."""
     from calibration.claims.claims import Evidence, as_json, page
     from calibration.claims.claims import claims as compare
-    from calibration.grp.report import write_whole
+    from sim.results.folder import write_whole
 
     found = compare(Evidence(lambda words: click.echo(words, err=True)), wanted)
     if output:

@@ -29,9 +29,10 @@ from sim.engine.columns import (
     WANTED,
     structure,
 )  # fmt: skip
-from sim.engine.rows import Batch, Rows, Simulation
+from sim.engine.rows import Batch, Simulation
 from sim.engine.rules import EXPOSURE_UNIT
-from sim.results.run import BASELINE, SIZE_CLASSES, Arm, events_frame
+from sim.results.arm import BASELINE, SIZE_CLASSES, Arm
+from sim.results.run import events_frame
 from sim.scenario.errors import InputError, Problem, nearest
 from sim.scenario.scenario import Scenario, load
 
@@ -308,9 +309,7 @@ class DiffusionModel(Model):
     @cached_property
     def arm(self) -> Arm:
         """The arm without its events: which places and technologies count, and with what weight in which measure."""
-        rows = Rows(*(np.empty(0) for _ in range(3)))
-        nothing = Batch(*(np.empty(0) for _ in range(6)))
-        return Arm(self.policy, self.policy, self.simulation.scenario, self.simulation.shared, rows, nothing)
+        return Arm.bare(self.simulation.scenario, self.simulation.shared, self.policy)
 
     @property
     def main_measures(self) -> list[str]:
@@ -326,8 +325,7 @@ class DiffusionModel(Model):
     @cached_property
     def _index_weights(self) -> np.ndarray:
         """What each technology adds to the index of a place, float64[K]."""
-        first = np.arange(len(self._places)) == 0
-        return self.arm.index_weights(first.astype(np.float64))[0]
+        return self.arm.index_by_technology
 
     def measure(self, name: str) -> float:
         """A measure at this instant: one of `main_measures`, or the share of focus municipalities with a technology."""

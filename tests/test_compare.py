@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from worlds import random_world
 
 from sim.results import folder
+from sim.results.effects import Case, effect, policy_effects, policy_prices, price
 from sim.results.run import Results, run
 from sim.scenario.errors import InputError
-from sim.studies.compare import Comparison, Entry, compare, compare_folders, comparison_figure, difference
+from sim.scenario.scenario import load
+from sim.studies.compare import Comparison, Entry, compare, compare_folders, comparison_figure
 
 MONEY = {"cost_level": 3.0, "own_share": 3e-4, "regional_pool": 0.3}
 
@@ -27,12 +31,12 @@ def made(seed: int = 1, replicates: int = 20, policy: Any = "none", **changes: A
 
 def test_paired_difference_by_hand() -> None:
     values, base = np.array([3.0, 5.0, 4.0]), np.array([1.0, 2.0, 3.0])
-    found = difference(values, base, True)
+    found = effect(values, base)
     # differences 2, 3, 1: mean 2, standard error 1 / sqrt(3); t(0.975, 2) = 4.3027
     assert (found.mean, found.paired) == (2.0, True)
     assert found.high - 2.0 == pytest.approx(4.3027 / np.sqrt(3), rel=1e-4)
     # Bonferroni for 5: t(1 - 0.025 / 5, 2) = 9.9248
-    assert difference(values, base, True, 5).high - 2.0 == pytest.approx(9.9248 / np.sqrt(3), rel=1e-4)
+    assert effect(values, base, comparisons=5).high - 2.0 == pytest.approx(9.9248 / np.sqrt(3), rel=1e-4)
 
 
 def test_unpaired_difference_is_welch() -> None:
@@ -40,7 +44,7 @@ def test_unpaired_difference_is_welch() -> None:
 
     rng = np.random.default_rng(1)
     values, base = rng.normal(1, 2, 30), rng.normal(0, 1, 12)
-    found = difference(values, base, False)
+    found = effect(values, base, paired=False)
     expected = ttest_ind(values, base, equal_var=False).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
@@ -51,8 +55,8 @@ def test_intervals_hold_together() -> None:
     for _ in range(400):
         base = rng.normal(0, 1, 15)
         arms = rng.normal(0, 1, (8, 15))
-        together += all(found.low <= 0 <= found.high for found in (difference(arm, base, True, 8) for arm in arms))
-        apart += all(found.low <= 0 <= found.high for found in (difference(arm, base, True) for arm in arms))
+        together += all(found.low <= 0 <= found.high for found in (effect(arm, base, comparisons=8) for arm in arms))
+        apart += all(found.low <= 0 <= found.high for found in (effect(arm, base) for arm in arms))
     assert together / 400 > 0.93
     assert apart / 400 < 0.85
 
@@ -97,6 +101,45 @@ def test_cost_of_a_point_by_hand() -> None:
     assert costs.loc["dear", "low"] <= 5.0 + 1e-9
     assert costs.loc["dear", "points"] == pytest.approx(100 * more.mean())
     assert np.isnan(costs.loc["same", "per_point"])
+
+
+def test_compare_says_of_every_policy_what_the_run_and_its_report_say() -> None:
+    results = run(load("perm-krai"), replicates=8, seed=3)
+    found = compare({"run": results})
+    date = found.columns[-1][1]
+    table = found.table().set_index(["policy", "measure", "date"])
+    told = results.effects().set_index(["policy", "measure", "date"])
+    costs = found.cost_effectiveness()
+    costs = costs[costs["date"] == date].set_index("name")
+    shown = policy_effects(results)["coverage"]
+    assert len(shown) == len(results.arms) - 1
+    for row in shown:
+        beside = table.loc[(row.policy, "coverage", date)]
+        assert (row.mean, row.low, row.high) == pytest.approx(
+            tuple(100 * beside[["difference", "low", "high"]]), abs=1e-9
+        )
+        here = told.loc[(row.policy, "coverage", results.instants[-1])]
+        assert (row.mean, row.low, row.high) == pytest.approx(tuple(100 * here[["mean", "low", "high"]]), abs=1e-9)
+    for arm, paid in policy_prices(results):
+        beside = costs.loc[arm.name]
+        assert beside["case"] == paid.case
+        assert (paid.value, paid.low, paid.high) == pytest.approx(
+            tuple(beside[["per_point", "low", "high"]]), nan_ok=True, rel=1e-6
+        )
+        if paid.points.mean < 0:
+            assert paid.case != Case.COSTS, "a policy that lowers coverage has no price of a further point"
+
+
+@given(gain=st.floats(-5, 5), cost=st.floats(-50, 50), noise=st.floats(0.0, 5.0))
+def test_every_pair_of_effects_is_one_of_the_five_cases(gain: float, cost: float, noise: float) -> None:
+    luck = np.random.default_rng(1).normal(0, 1, 20)
+    found = price((gain + noise * luck, np.zeros(20)), (cost + noise * luck[::-1], np.zeros(20)))
+    signs = {
+        Case.COSTS: {(1, 1)}, Case.SAVES: {(-1, -1)}, Case.BETTER: {(1, 0), (1, -1)}, Case.WORSE: {(-1, 0), (-1, 1)},
+        Case.UNTOLD: {(0, -1), (0, 0), (0, 1)},
+    }  # fmt: skip
+    assert (found.points.sign, found.money.sign) in signs[found.case]
+    assert np.isnan(found.value) == (found.case not in (Case.COSTS, Case.SAVES))
 
 
 def test_folders_are_compared_as_their_runs(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import sim
 from sim.cli.new import write_scenario
 from sim.report import figures as plots
 from sim.report import illustrator
+from sim.report.findings import TIERS
 from sim.report.style import svg
-from sim.results import findings
+from sim.results.measures import coverage, flow, one
 from sim.results.run import run
 
 HOSTILE = "<script>alert('x')</script> & $\\frac{1}{2}$"
@@ -127,7 +128,7 @@ def test_names_do_not_touch(name, world, request):
 def test_programme_draws_the_quantiles(perm):
     picture = plots.programme(perm, arms=False)
     line = picture.axes[0].lines[0]
-    values = findings.one(perm.baseline, 0)
+    values = one(perm.baseline, 0)
     assert line.get_ydata() == pytest.approx(np.median(values, axis=0))
     assert line.get_xdata()[0] == 2018.25 - 0.25 + 90 / 365
 
@@ -143,7 +144,7 @@ def test_the_median_lies_above_policies_and_a_plan_is_quiet(small):
 
 def test_without_a_targeted_technology_policies_are_lines_of_coverage(odd):
     panel = plots.programme(odd).axes[0]
-    median = np.median(findings.coverage(odd.arms["stop"]), axis=0)
+    median = np.median(coverage(odd.arms["stop"]), axis=0)
     assert any(np.array_equal(line.get_ydata(), median) for line in panel.lines)
 
 
@@ -206,7 +207,7 @@ def test_tree_has_no_circle_and_shows_chances(perm):
 
 def test_spending_adds_up(perm):
     heights = sum(patch.get_height() for patch in plots.spending(perm).axes[0].patches)
-    assert heights == pytest.approx(findings.flow(perm.baseline, *findings.TIERS).mean(axis=0).sum())
+    assert heights == pytest.approx(flow(perm.baseline, *TIERS).mean(axis=0).sum())
 
 
 def test_split_is_shown_with_its_shares(perm):
@@ -228,12 +229,12 @@ def test_figures_are_written_and_the_same_each_time(still, tmp_path):
     again = plots.save_figures(still, tmp_path / "two")
     names = {path.name for path in paths}
     assert {"programme.svg", "programme.png", "ranks.svg"} <= names and "ranks.png" not in names
-    for one, two in zip(paths, again, strict=True):
-        if one.suffix == ".svg":
-            assert one.read_bytes() == two.read_bytes()
-            ElementTree.parse(one)
+    for path, other in zip(paths, again, strict=True):
+        if path.suffix == ".svg":
+            assert path.read_bytes() == other.read_bytes()
+            ElementTree.parse(path)
         else:
-            assert one.read_bytes().startswith(b"\x89PNG")
+            assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_second_process_draws_the_same(perm):

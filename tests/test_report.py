@@ -11,9 +11,12 @@ from build import build, linear_fit
 import sim
 from sim.report import report
 from sim.report.figures import Plot, save_figures
+from sim.report.findings import falls
 from sim.report.words import figure, percent, points
-from sim.results import findings
+from sim.results.effects import policy_effects
+from sim.results.measures import gini, month, public_money, technologies_at, yearly_instants
 from sim.results.run import run
+from sim.results.targets import verdicts
 
 HOSTILE = "<script>alert('x')</script> & \"more\""
 RATES = {"slow": 0.02, "right": 0.25, "fast": 5.0}
@@ -148,7 +151,7 @@ def test_every_parameter_is_among_the_grounds_with_its_value(perm):
 @pytest.mark.parametrize("pace", RATES)
 def test_the_observation_is_said_to_lie_where_it_lies(pace):
     results = spreading(RATES[pace])
-    verdict = next(v for v in findings.verdicts(results) if v.name == "seen")
+    verdict = next(v for v in verdicts(results) if v.name == "seen")
     expected = {
         "slow": "lies above this band: the model is too slow",
         "right": "lies inside this band.",
@@ -180,7 +183,7 @@ def test_a_policy_is_said_to_do_what_it_does(rate, verb):
         line for line in report.answer(results) if re.match("Coverage|Thing in January", line) and "of 1 policy" in line
     ]
     assert len(lines) == 2 and all(verb in line and "“other”" in line for line in lines)
-    effect = findings.effects(results)["coverage"][0]
+    effect = policy_effects(results)["coverage"][0]
     assert points(effect.mean) in lines[1]
 
 
@@ -189,7 +192,7 @@ def test_half_is_dated_by_the_replicates():
     values = results.measure("k")
     line = report.answer(results)[0]
     when = np.sort((values >= 0.5 - 1e-12).argmax(axis=1))[(len(values) - 1) // 2]
-    assert findings.month(results.scenario, int(when)) in line
+    assert month(results.scenario, int(when)) in line
     assert "has it at some time" not in line
     slow = report.answer(spreading(0.005))[0]
     assert re.search(
@@ -211,13 +214,13 @@ def test_how_many_have_it_is_a_plain_sentence(counts, words):
 
 def test_the_divide_is_measured_from_the_first_date_with_something_to_compare():
     results = spreading(0.05)
-    counts = [findings.held(results.baseline, at) for at in findings.yearly_instants(results.scenario)]
+    counts = [technologies_at(results.baseline, at) for at in yearly_instants(results.scenario)]
     first = next(at for at, count in enumerate(counts) if count.any(axis=1).all())
     assert not counts[0].any() and 0 < first < len(counts) - 1
     line = next(line for line in report.answer(results) if "Gini" in line)
     assert line.startswith("The digital divide narrows")
-    assert f"goes from {np.median(findings.gini(counts[first])):.2f} in January {2020 + first}, the first date" in line
-    assert f"to {np.median(findings.gini(counts[-1])):.2f} in January 2030" in line
+    assert f"goes from {np.median(gini(counts[first])):.2f} in January {2020 + first}, the first date" in line
+    assert f"to {np.median(gini(counts[-1])):.2f} in January 2030" in line
     assert not any("Gini" in line for line in report.answer(spreading(0.0, 2)))
 
 
@@ -230,7 +233,7 @@ def test_a_leader_whose_technologies_wear_out_is_told_where_it_happens(life):
     words = report.captions(results, None)
     told = "Alder has 2.0 technologies in January 2020 and 1.0 in January 2023: what is worn out leaves"
     assert [told in words[name] for name in ("map", "divide", "ranks")] == [life is not None] * 2 + [False]
-    assert [(fall.before, fall.after) for fall in findings.falls(results.baseline)] == ([(2.0, 1.0)] if life else [])
+    assert [(fall.before, fall.after) for fall in falls(results.baseline)] == ([(2.0, 1.0)] if life else [])
 
 
 def test_the_first_caption_explains_what_its_picture_has(perm):
@@ -250,7 +253,7 @@ def test_what_was_fitted_to_is_no_test(perm):
 def test_slack_money_is_said_to_be_slack(perm):
     assert any(line.startswith("Money is slack") for line in report.answer(spreading(0.2)))
     paid = next(line for line in report.answer(perm) if line.startswith("Public money paid"))
-    assert figure(float(findings.public_money(perm.baseline).mean())) in paid
+    assert figure(float(public_money(perm.baseline).mean())) in paid
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import sim
 from sim.engine import rules
 from sim.engine.columns import ECONOMY, FLOWS, MINOR_UNITS, OPERATING, SOURCES, structure
 from sim.engine.rows import Simulation
+from sim.results.arm import BASELINE, SIZE_CLASSES, Arm
 from sim.results.measures import Measures
-from sim.results.run import BASELINE, SIZE_CLASSES, Arm, Results, arm_names, run
+from sim.results.run import Results, arm_names, run
 from sim.scenario.errors import InputError
 from sim.scenario.places import SEGMENTS
 

@@ -22,9 +22,9 @@ from worlds import random_world
 
 import sim
 from sim.engine.rows import execute, rows_of, structures
-from sim.results import findings
-from sim.results.measures import PUBLIC, Measures, chosen_measures, default_measures, measure_names
-from sim.results.run import Arm, run
+from sim.results.arm import Arm
+from sim.results.measures import PUBLIC, Measures, chosen_measures, default_measures, flow, measure_names, public_money
+from sim.results.run import run
 from sim.scenario.errors import InputError
 from sim.scenario.scenario import Scenario
 from sim.studies import analysis as sensitivity
@@ -74,10 +74,10 @@ def test_figures_agree_with_the_results_of_a_run(seed: int) -> None:
         sums, at = yearly.sum(numeric_only=True), {name: measures.names.index(name) for name in ("public", "spending")}
         public = sums[["own_spent", "regional_spent", "federal_spent", "running_paid", "fees_paid"]].sum(axis=1)
         np.testing.assert_allclose(figures[:, 2, at["public"]], public, atol=1e-6)
-        np.testing.assert_allclose(figures[:, 2, at["public"]], findings.public_money(arm), atol=1e-6)
+        np.testing.assert_allclose(figures[:, 2, at["public"]], public_money(arm), atol=1e-6)
         everything = public - sums["fees_paid"] + sums["private_spent"]
         np.testing.assert_allclose(figures[:, 2, at["spending"]], everything, atol=1e-6)
-        paid = findings.flow(arm, *PUBLIC)  # 2021-01 is the end of the first year, 2022-09 within the third
+        paid = flow(arm, *PUBLIC)  # 2021-01 is the end of the first year, 2022-09 within the third
         np.testing.assert_allclose(figures[:, 0, at["public"]], paid[:, 0], atol=1e-6)
         third = measures.instants[1] * scenario.step / 12 - 2
         assert 0 < third < 1

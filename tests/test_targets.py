@@ -19,7 +19,7 @@ from calibration.targets.page import page
 from sim.engine.columns import structure
 from sim.engine.draws import generator
 from sim.engine.rows import execute, rows_of
-from sim.results.run import Arm
+from sim.results.arm import Arm
 from sim.scenario.scenario import Scenario
 from tests.build import build
 

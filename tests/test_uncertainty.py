@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from build import build, linear_fit
 
-from sim.results import findings
+from sim.results.measures import product
 from sim.results.run import run
 from sim.results.uncertainty import variance_split, varying
 
 
 def _product(arm):
-    return findings.product(arm)[:, :, -1].sum(axis=1)
+    return product(arm)[:, :, -1].sum(axis=1)
 
 
 def _results(coefficients: str, replicates: int = 120, **settings):

@@ -21,7 +21,7 @@ import pytest
 
 import sim
 from sim import view
-from sim.results.run import BASELINE
+from sim.results.arm import BASELINE
 from sim.view import picture, server
 from sim.view.session import ViewModel, changed, ensemble, levers_of
 

@@ -11,9 +11,9 @@ from jinja2 import Environment
 
 from calibration.adoption.data import date_of
 from calibration.adoption.fit import AdoptionFit, Estimate, as_json, resampled_by_technology
-from calibration.grp.report import write_whole
 from sim.report.style import BLUE, GREY, INK, STYLE, VERMILION, panels, percent_axis, svg, tidy
 from sim.report.words import figure
+from sim.results.folder import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

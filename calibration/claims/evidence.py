@@ -12,8 +12,9 @@ import numpy as np
 
 import sim
 from calibration.grp import fit as grp
-from sim.results.findings import Effect, effect
-from sim.results.run import Arm, Results
+from sim.results.arm import Arm
+from sim.results.effects import Effect, effect
+from sim.results.run import Results
 from sim.scenario.scenario import Scenario, shipped
 from sim.scenario.tables import Column, read_table
 
@@ -136,7 +137,7 @@ def at_end(arm: Arm, measure: str = "coverage") -> np.ndarray:
 
 def change(results: Results, policy: str, measure: str = "coverage") -> Effect:
     """A policy's paired effect on a measure at the end, percentage points."""
-    return effect(policy, "", measure, at_end(results.arms[policy], measure) - at_end(results.baseline, measure))
+    return effect(at_end(results.arms[policy], measure), at_end(results.baseline, measure))
 
 
 def coverage_under(results: Results, policy: str, words: str) -> str:

@@ -22,9 +22,10 @@ from calibration.claims.evidence import (
     spoken,
 )
 from sim.engine.sphere import kilometres, on_sphere
-from sim.results import inequality
-from sim.results.findings import one
-from sim.results.run import SIZE_CLASSES
+from sim.results.arm import SIZE_CLASSES
+from sim.results.measures import index_at, one
+from sim.results.ranks import Correspondence, correspondence
+from sim.results.ranks import ranks as ranked
 from sim.scenario.errors import InputError
 from sim.scenario.scenario import Scenario
 
@@ -79,8 +80,8 @@ def capitals_by_2030(e: Evidence) -> Answer:
     except InputError as error:
         return open_question(str(error.problems[0]))
     columns = [arm.places.index(name) for name in ranks]
-    first, last = (inequality.index(arm, t)[:, columns] for t in (0, e.world.scenario.steps))
-    before, after = inequality.ranks(-np.array(list(ranks.values()))), inequality.ranks(last)
+    first, last = (index_at(arm, t)[:, columns] for t in (0, e.world.scenario.steps))
+    before, after = ranked(-np.array(list(ranks.values()))), ranked(last)
     both = [list(ranks).index(name) for name in ("moscow", "ankara")]
     rises = np.asarray(after[:, both] < before[both])
     return open_question(
@@ -88,7 +89,7 @@ def capitals_by_2030(e: Evidence) -> Answer:
         f"{len(ranks)}, by its own index, chance to end above the {before[both[0]]:.0f}th and "
         f"{before[both[1]]:.0f}th place "
         f"they have in Table 1: Moscow {chance(rises[:, 0])}, Ankara {chance(rises[:, 1])}, both "
-        f"{chance(rises[:, 0] & rises[:, 1])}. Moscow starts in place {inequality.ranks(first)[0, both[0]]:.0f} there, "
+        f"{chance(rises[:, 0] & rises[:, 1])}. Moscow starts in place {ranked(first)[0, both[0]]:.0f} there, "
         "since the papers "
         "list its technologies and not its rivals': no forecast."
     )
@@ -178,12 +179,12 @@ def centres(e: Evidence) -> Answer:
     )
 
 
-def _correspondences(e: Evidence) -> tuple[list[inequality.Correspondence], np.ndarray, np.ndarray]:
+def _correspondences(e: Evidence) -> tuple[list[Correspondence], np.ndarray, np.ndarray]:
     """Spearman and Kendall of Table 2: all rows, and those where a city is not itself the region."""
     cities, regions = (np.array([row[key] for row in e.ranks]) for key in ("city_rank_2021", "region_rank_2021"))
     apart = np.array([row["region"] not in ("RU-MOW", "RU-SPE") for row in e.ranks])
     return [
-        inequality.correspondence(cities[rows], regions[rows], name)
+        correspondence(cities[rows], regions[rows], name)
         for rows in (apart | True, apart)
         for name in ("spearman", "kendall")
     ], cities, regions  # fmt: skip
@@ -192,7 +193,7 @@ def _correspondences(e: Evidence) -> tuple[list[inequality.Correspondence], np.n
 def most_regions(e: Evidence) -> Answer:
     """K19: ranks of regions correspond to those of their cities."""
     (rho, tau, rest, rest_tau), cities, regions = _correspondences(e)
-    gap = np.abs(inequality.ranks(-regions) - inequality.ranks(-cities))
+    gap = np.abs(ranked(-regions) - ranked(-cities))
     return decided(
         rest.p < ALPHA,
         f"Spearman {_rank(rho)}, Kendall {_rank(tau)}. Without Moscow and St. Petersburg, where city and region "
@@ -205,18 +206,18 @@ def most_regions(e: Evidence) -> Answer:
     )
 
 
-def _rank(found: inequality.Correspondence) -> str:
+def _rank(found: Correspondence) -> str:
     test = f"p {found.p:.3f}"
     if found.name == "spearman":
         test = f"t approximation p {_t_test(found):.3f}, permutation {found.p:.3f}"
     return f"{found.value:.2f} ({test}, 95 % {_interval(found)})"
 
 
-def _interval(found: inequality.Correspondence) -> str:
+def _interval(found: Correspondence) -> str:
     return f"{found.low:.2f} to {found.high:.2f}".replace("-", "−")
 
 
-def _t_test(found: inequality.Correspondence) -> float:
+def _t_test(found: Correspondence) -> float:
     """Two-sided p of Spearman's rho by the t approximation, as most programs print it."""
     from scipy.stats import t
 

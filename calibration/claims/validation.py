@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 import sim
-from sim.results.run import Arm
+from sim.results.measures import index_at
 from sim.scenario.tables import Column, read_table
 
 REPLICATES = 200
@@ -57,15 +57,11 @@ def index_orders() -> list[Orders]:
         rank = np.array([observed["rank_among_cities_over_1_million"][at] for at in rows])
         places = np.array([names.index(city) for city in cities])
         instant = scenario.step_of(f"{year + 1}-01-01")
-        model = np.column_stack([arm.series(arm.index_weights(_only(arm, place)))[:, instant] for place in places])
+        model = index_at(arm, instant)[:, places]
         last = np.array([-before.get(city, np.nan) for city in cities])
         found.append(Orders(year, cities, rank, arm.shared.places["population"][places], last, model))
         before = dict(zip(cities, rank, strict=True))
     return found
-
-
-def _only(arm: Arm, place: int) -> np.ndarray:
-    return (np.arange(len(arm.focus)) == place).astype(float)
 
 
 def agreement(rank: np.ndarray, ahead: np.ndarray) -> tuple[int, float, float]:

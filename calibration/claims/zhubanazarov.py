@@ -26,8 +26,9 @@ from calibration.grp import report as grp_report
 from calibration.grp.fit import NAMES
 from calibration.grp.least_squares import Array
 from sim.report.words import grouped
-from sim.results import inequality
-from sim.results.findings import effect, product
+from sim.results.effects import effect
+from sim.results.measures import divide, product
+from sim.results.ranks import correspondence
 
 STRONG = 0.7
 INDUSTRY, URBAN = 0, 1
@@ -290,7 +291,7 @@ def hubs(e: Evidence) -> Answer:
         f"The cities are not named. Model, a hub in {int(hub.sum())} cities (assumed): the share of Astana's "
         "technologies that "
         f"they operate by {end_of(base.scenario)} is {values[1].mean():.0f} %, by the hubs "
-        f"{spoken(effect('', '', '', values[1] - values[0]))}."
+        f"{spoken(effect(values[1], values[0]))}."
     )
 
 
@@ -319,7 +320,7 @@ def productivity(e: Evidence) -> Answer:
     """Z35: population and productivity."""
     x = e.regression.regions.x
     per_head = x[:, INDUSTRY] / x[:, URBAN]
-    r = inequality.correspondence(x[:, URBAN], per_head)
+    r = correspondence(x[:, URBAN], per_head)
     together = float(np.corrcoef(x[:, INDUSTRY], x[:, URBAN])[0, 1])
     return decided(
         r.value > 0 and r.p < 0.05,
@@ -346,9 +347,7 @@ def growth(e: Evidence) -> Answer:
 def barrier(e: Evidence) -> Answer:
     """Z38: investment is a barrier for small budgets."""
     slack, base = e.kazakhstan_slack.baseline, e.kazakhstan.baseline
-    gains = {
-        name: effect("", "", name, at_end(slack, name) - at_end(base, name)) for name in ("large", "medium", "small")
-    }
+    gains = {name: effect(at_end(slack, name), at_end(base, name)) for name in ("large", "medium", "small")}
     words = ", ".join(f"{name} {spoken(gain)}" for name, gain in gains.items())
     return open_question(f"No budgets here. Model, coverage by {end_of(base.scenario)} if nothing cost money: {words}.")
 
@@ -380,10 +379,10 @@ def equal_access(e: Evidence) -> Answer:
     """Z42: equal access."""
     base, arm = e.kazakhstan.baseline, e.kazakhstan.arms["inclusion"]
     last = e.kazakhstan.scenario.steps
-    before, after = inequality.divide(base, last), inequality.divide(arm, last)
+    before, after = divide(base, last), divide(arm, last)
     gini = after["gini"] - before["gini"]
     error = 1.96 * gini.std(ddof=1) / math.sqrt(len(gini))
-    worst = effect("", "", "", 100 * (after["worst_decile"] - before["worst_decile"]))
+    worst = effect(100 * after["worst_decile"], 100 * before["worst_decile"])
     return open_question(
         "A recommendation. Model: with 80 % of the pools for the lower half, coverage "
         f"{spoken(change(e.kazakhstan, 'inclusion'))}, "

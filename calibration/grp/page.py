@@ -18,9 +18,9 @@ from calibration.grp.report import (
     grouped,
     probability,
     spoken,
-    write_whole,
 )
 from sim.report.style import BLUE, GREY, INK, STYLE, VERMILION, place_labels, svg
+from sim.results.folder import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

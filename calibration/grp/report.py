@@ -22,7 +22,7 @@ from calibration.grp.fit import (
     read_regions,
 )
 from calibration.grp.least_squares import solve
-from sim.scenario.errors import InputError, Problem
+from sim.results.folder import write_whole
 
 PRINTED_TABLE = (
     "4dc20237fec228dc439b481dcc3bca231c931acaae4ffa8d3348544661dba7b4"  # fingerprint of Table 1 of the paper
@@ -530,16 +530,6 @@ def write_fit(fit: Fit, path: Path) -> None:
     """Write the fit file, one key a line."""
     lines = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in fit_file(fit, path).items()]
     write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all. Raises InputError where it cannot be written."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(Problem(str(path), 0, "", f"cannot be written: {error.strerror}")) from None
 
 
 def refit(path: Path) -> dict[str, Any]:

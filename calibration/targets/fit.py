@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from calibration.grp.report import figure, join, write_whole
+from calibration.grp.report import figure, join
 from calibration.targets.study import Study, operating, study
 from sim.engine.draws import generator
+from sim.results.folder import write_whole
 from sim.scenario.scenario import Scenario
 
 ENOUGH = 1000

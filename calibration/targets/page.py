@@ -9,10 +9,10 @@ import matplotlib as mpl
 import numpy as np
 from jinja2 import Environment
 
-from calibration.grp.report import write_whole
 from calibration.targets.fit import TargetsFit, as_json
 from sim.report.style import BLUE, GREY, INK, PALE, STYLE, VERMILION, panels, svg, tidy, year_axis, year_of
 from sim.report.words import figure
+from sim.results.folder import write_whole
 from sim.scenario.schema import parameter_table
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sim.engine.columns import FIELDS, Structure, mandates_of, parameters_of, structure
 from sim.engine.rows import Rows, assign, execute
-from sim.results.run import Arm
+from sim.results.arm import Arm
 from sim.scenario.errors import InputError, Problem, nearest
 from sim.scenario.scenario import Scenario
 from sim.scenario.schema import Parameter, parameter_table

@@ -23,10 +23,11 @@ from sim.report.pages import environment
 from sim.report.style import BLUE, GREY, INK, SMALL, STYLE, VERMILION, panels, tidy
 from sim.report.sweep import tornado_figure
 from sim.report.words import signed
-from sim.results.run import BASELINE, Results
+from sim.results.arm import BASELINE
+from sim.results.effects import effect
+from sim.results.run import Results
 from sim.scenario.scenario import Scenario
 from sim.scenario.schema import parameter_table
-from sim.studies.compare import difference
 from sim.studies.seek import TargetAnswer
 from sim.studies.sweep import Sweep
 
@@ -94,7 +95,7 @@ class Findings:
     def more_lost_without_peers(self) -> dict[str, float]:
         """The paired difference in members of losing the region's own example and losing guidance."""
         lost = [self.membership(BEFORE, policy) for policy in ("no-peers", "no-guidance")]
-        apart = vars(difference(lost[0], lost[1], paired=True))
+        apart = vars(effect(lost[0], lost[1]))
         return {"difference": apart["mean"], "low": apart["low"], "high": apart["high"]}
 
     def across_worlds(self, policy: str, measure: str) -> np.ndarray:

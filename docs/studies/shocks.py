@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 import uptake
 from sim.report.style import BLUE, GREY, SKY, STYLE, panels, svg, tidy, year_axis, year_of
-from sim.results.run import BASELINE, Results
+from sim.results.arm import BASELINE
+from sim.results.run import Results
 from sim.scenario.scenario import Scenario
 
 HERE = Path(__file__).parent

@@ -154,7 +154,7 @@ def run(
         say("Writing tables, pictures and the report ...")
         if artist:
             artist.draw(results)
-        folder.write(results, partial, _typed(), [functools.partial(_pictures, artist), _report])
+        folder.write(results, partial, _typed(), [functools.partial(_illustrate, artist)])
     click.echo(summary_json(results, target) if machine else summary(results, target))
 
 
@@ -167,18 +167,16 @@ def _artist(threads: int | None) -> AbstractContextManager[Illustrator | None]:
     return Illustrator()
 
 
-def _pictures(artist: Illustrator | None, results: Results, target: Path) -> None:
-    from sim.report.figures import save_figures
-
-    if artist:
-        results.plot.take(artist.drawn())
-    save_figures(results, target / "figures")
-
-
-def _report(results: Results, target: Path) -> None:
+def _illustrate(artist: Illustrator | None, results: Results, target: Path) -> None:
+    """Pictures and the report that holds them."""
+    from sim.report.figures import Plot, save_figures
     from sim.report.report import write_report
 
-    write_report(results, target / "report.html", _typed())
+    plot = Plot(results)
+    if artist:
+        plot.take(artist.drawn())
+    save_figures(results, target / "figures", plot)
+    write_report(results, target / "report.html", _typed(), plot)
 
 
 def _typed() -> str:

@@ -332,7 +332,7 @@ def _leaders_told(found: LeadersAnswer) -> str:
 def compare_command(
     folders: tuple[str, ...], baseline: str | None, measures: tuple[str, ...], output: Path | None, machine: bool
 ) -> None:
-    """Put results folders side by side: differences with intervals that hold for all at once, and cost of a point."""
+    """Put results folders side by side: differences with their intervals, and the cost of a point."""
     from sim.studies.compare import compare_folders
 
     found = compare_folders(folders, baseline, measures or None)
@@ -366,12 +366,21 @@ def _write_comparison(found: Comparison, folder: Path) -> None:
     say(f"Tables and picture: {folder}")
 
 
+_PRICED = {
+    "costs": "Costs: public money for each further percentage point of coverage",
+    "saves": "Saves, and loses coverage: public money saved for each percentage point lost",
+    "better": "Better: more coverage, and not clearly more public money",
+    "worse": "Worse: less coverage, and not clearly less public money",
+    "cannot be told": "Cannot be told: the effect on coverage may be none",
+}
+
+
 def _comparison_told(found: Comparison, table: pd.DataFrame, costs: pd.DataFrame) -> str:
     """The differences at the last date, in lines."""
     from sim.results.measures import unit_of
 
     date, titles = found.columns[-1][1], {entry.name: entry.title for entry in found.entries}
-    lines = [f"Differences from {found.base.title}, {date}; intervals hold for all {len(titles)} at once (95 %)"]
+    lines = [f"Differences from {found.base.title}, {date}; 95 % intervals of the mean"]
     for measure in dict.fromkeys(name for name, when in found.columns if when == date):
         chosen = table[(table["measure"] == measure) & (table["date"] == date)].to_dict("records")
         times, unit = unit_of(measure, found.currency)
@@ -382,11 +391,12 @@ def _comparison_told(found: Comparison, table: pd.DataFrame, costs: pd.DataFrame
             middle, low, high = (f"{times * row[part]:+{form}}" for part in ("difference", "low", "high"))
             other = "" if row["paired"] else "  [not paired: other seed]"
             lines.append(f"{middle:>12}  ({low} to {high})  {titles[row['name']]}{other}")
-    priced = costs[(costs["date"] == date) & costs["per_point"].notna()].to_dict("records")
-    if priced:
-        unit = f"million {found.currency}".strip()
-        lines += ["", f"public money for each further percentage point of coverage, {unit}"]
-    lines += [
-        f"{row['per_point']:12.4g}  ({row['low']:.4g} to {row['high']:.4g})  {titles[row['name']]}" for row in priced
-    ]
+    dated = costs[costs["date"] == date]
+    unit = f"million {found.currency}".strip()
+    for case, words in _PRICED.items():
+        priced = dated[dated["case"] == case].to_dict("records")
+        lines += ["", f"{words}, {unit}" if case in ("costs", "saves") else words] if priced else []
+        for row in priced:
+            told = f"{row['per_point']:12.4g}  ({row['low']:.4g} to {row['high']:.4g})  "
+            lines.append((told if case in ("costs", "saves") else " " * 4) + titles[row["name"]])
     return "\n".join(lines)

@@ -16,6 +16,14 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
 from sim.engine.columns import SOURCES
+from sim.report.findings import (
+    first_operating,
+    guidance,
+    leading_guides,
+    source_totals,
+    technology_shares,
+    when_operating,
+)
 from sim.report.style import (
     BLUE,
     CYCLE,
@@ -44,13 +52,32 @@ from sim.report.style import (
     year_of,
 )
 from sim.report.words import figure, grouped, signed
-from sim.results import findings
+from sim.results.effects import Case, PolicyEffect, Price, Yardstick, policy_effects, policy_prices, yardsticks
+from sim.results.measures import (
+    bands,
+    coverage,
+    flow,
+    gini,
+    has_economy,
+    has_money,
+    headline,
+    index_at,
+    month,
+    one,
+    product,
+    region_index_at,
+    table_years,
+    technologies_at,
+    yearly_instants,
+)
+from sim.results.targets import verdicts
 from sim.results.uncertainty import Split, variance_split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sim.results.run import Arm, Results
+    from sim.results.arm import Arm
+    from sim.results.run import Results
 
 WIDTH = 9.2
 """Width of every picture, inches: that of the report's column."""
@@ -94,7 +121,7 @@ def _thin(scenario_instants: np.ndarray, most: int = 240) -> np.ndarray:
 
 def _band(axes: Axes, x: np.ndarray, values: np.ndarray, colour: str = BLUE) -> dict[str, np.ndarray]:
     """Bands of 90 and 50 % of replicates and the median; values [replicates, x]."""
-    found = findings.bands(values)
+    found = bands(values)
     axes.fill_between(x, found["q05"], found["q95"], color=colour, alpha=0.16, linewidth=0)
     axes.fill_between(x, found["q25"], found["q75"], color=colour, alpha=0.30, linewidth=0)
     axes.plot(x, found["q50"], color=colour, linewidth=1.6)
@@ -108,7 +135,7 @@ def _band(axes: Axes, x: np.ndarray, values: np.ndarray, colour: str = BLUE) -> 
 def programme(results: Results, arms: bool = True) -> Figure:
     """Share of focus municipalities in each targeted technology: median, 50 and 90 % bands, targets, arms."""
     arm, scenario = results.baseline, results.scenario
-    chosen: list[int | None] = list(findings.headline(scenario)) or [None]
+    chosen: list[int | None] = list(headline(scenario)) or [None]
     picture, axes = panels(WIDTH, 3.9 * len(chosen), len(chosen), 1, (0.6, 2.1, 0.35, 0.4), (0.3, 0.55))
     times = year_of(scenario.instants)
     keep = _thin(times)
@@ -129,7 +156,7 @@ def programme(results: Results, arms: bool = True) -> Figure:
 
 def _share(arm: Arm, technology: int | None) -> np.ndarray:
     """Share of focus municipalities operating a technology; coverage where none is named."""
-    return findings.coverage(arm) if technology is None else findings.one(arm, technology)
+    return coverage(arm) if technology is None else one(arm, technology)
 
 
 def _frame(panel: Axes, times: np.ndarray, top: float = 1.0) -> None:
@@ -180,7 +207,7 @@ def _key(panel: Axes, replicates: int, others: Sequence[tuple[str, str]]) -> Non
 def _targets(panel: Axes, results: Results, technology: int, times: np.ndarray) -> None:
     """Observations as filled marks with their range, plans as hollow ones, undated ones as a line up to their date."""
     members = int(results.baseline.focus.sum())
-    for verdict in findings.verdicts(results):
+    for verdict in verdicts(results):
         if verdict.target.technology != results.scenario.technologies.id[technology]:
             continue
         x, middle = float(times[verdict.instant]), (verdict.low + verdict.high) / 2
@@ -190,12 +217,12 @@ def _targets(panel: Axes, results: Results, technology: int, times: np.ndarray) 
             first = max(times[0], x - 0.22 * (times[-1] - times[0]))
             panel.hlines(middle, first, x, color=INK, linewidth=1.2, linestyle=":")
             panel.plot(x, middle, marker="<", color=INK, markersize=5, zorder=5)
-            _note(panel, x, middle, f"{words}, before {findings.month(results.scenario, verdict.instant)}")
+            _note(panel, x, middle, f"{words}, before {month(results.scenario, verdict.instant)}")
             continue
         marker, colour, face, wide = ("D", DIM, "white", 0.9) if plan else ("o", INK, INK, 2.2)
         panel.vlines(x, verdict.low, verdict.high, color=colour, linewidth=wide, zorder=5)
         panel.plot(x, middle, marker=marker, color=colour, markerfacecolor=face, markersize=3 + wide, zorder=6)
-        _note(panel, x, middle, f"{words}, {findings.month(results.scenario, verdict.instant)}", below=middle >= 0.9)
+        _note(panel, x, middle, f"{words}, {month(results.scenario, verdict.instant)}", below=middle >= 0.9)
 
 
 def _note(panel: Axes, x: float, y: float, text: str, below: bool = False) -> None:
@@ -235,7 +262,7 @@ def technologies(results: Results) -> Figure:
         WIDTH, sum(tall) + 0.5 * rows + 0.2, rows, columns, (0.5, label, 0.3, 0.35), (label + 0.55, 0.5),
         height_ratios=tall,
     )  # fmt: skip
-    times, shares = year_of(scenario.instants), findings.technology_shares(arm)
+    times, shares = year_of(scenario.instants), technology_shares(arm)
     keep = _thin(times, 80)
     top = max(0.1, np.ceil(shares[counted].max() * 10) / 10)
     for at, domain in enumerate(domains):
@@ -277,7 +304,7 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
         box = (box[0] - 0.12 * (box[1] - box[0]), *box[1:])  # room for the degrees at the left
     tall = (box[1] - box[0]) * np.cos(np.radians((box[2] + box[3]) / 2)) / max(box[3] - box[2], 1e-9)
     picture, axes, corner = _map_panels(len(instants), tall)
-    shares = [findings.held(arm, t)[:, shown].mean(axis=0) / max(arm.counted.sum(), 1) for t in instants]
+    shares = [technologies_at(arm, t)[:, shown].mean(axis=0) / max(arm.counted.sum(), 1) for t in instants]
     top = max(0.1, np.ceil(max(share.max() for share in shares) * 10 - 1e-9) / 10)
     for panel, instant, share in zip(axes, instants, shares, strict=True):
         margin = _one_map(panel, box, rings)
@@ -289,7 +316,7 @@ def map(results: Results, dates: int | Sequence[str] = 3) -> Figure:
                 longitude[shown][same], latitude[shown][same], s=area, c=SHADES(share[same] / top), linewidths=0.4,
                 edgecolors="#555555", zorder=3,
             )  # fmt: skip
-        panel.set_title(findings.month(scenario, instant), fontweight="bold")
+        panel.set_title(month(scenario, instant), fontweight="bold")
         names = [scenario.places.name[i] for i in np.asarray(arm.shared.network.order)[shown]]
         place_labels(
             panel, np.column_stack([longitude, latitude])[shown], names, order[:8].tolist(), margin, (8, 12, 18, 26),
@@ -309,7 +336,7 @@ def _map_instants(results: Results, dates: int | Sequence[str]) -> list[int]:
     scenario = results.scenario
     if not isinstance(dates, int):
         return [min(max(scenario.step_of(date), 0), scenario.steps) for date in dates]
-    yearly = findings.yearly_instants(scenario)
+    yearly = yearly_instants(scenario)
     chosen = yearly[np.linspace(0, len(yearly) - 1, dates).round().astype(int)]
     return [int(t) for t in dict.fromkeys(chosen.tolist())]
 
@@ -422,7 +449,7 @@ def guides(results: Results) -> Figure:
     arm = results.baseline
     technology = _guided_technology(results)
     tree = _tree(arm, technology) if technology is not None else []
-    sources, leaders = findings.source_totals(arm), findings.leading_guides(arm)
+    sources, leaders = source_totals(arm), leading_guides(arm)
     first, second = 0.25 * max(len(sources), 1), 0.22 * len(leaders)
     height = max(first + second + 1.2, 0.165 * max(len(_leaves(tree)), 1) + 0.55)
     picture, axes = panels(WIDTH, height, 1, 1, (3.35, 0.1, 0.4, 0.1))
@@ -477,7 +504,7 @@ def _guided_technology(results: Results) -> int | None:
     arm = results.baseline
     guided = arm.batch.events[arm.batch.events["guide"] >= 0]["technology"]
     number = np.bincount(guided, minlength=len(arm.counted))
-    for technology in findings.headline(results.scenario):
+    for technology in headline(results.scenario):
         if number[technology]:
             return technology
     return int(number.argmax()) if number.any() else None
@@ -488,8 +515,8 @@ def _tree(arm: Arm, technology: int) -> list[tuple[int, int, str, float]]:
 
     The likeliest ones where there are more places than fit.
     """
-    found = findings.guidance(arm, technology)
-    mean = np.where(np.isfinite(first := findings.first_operating(arm)[:, :, technology]), first, 1e6).mean(axis=0)
+    found = guidance(arm, technology)
+    mean = np.where(np.isfinite(first := first_operating(arm)[:, :, technology]), first, 1e6).mean(axis=0)
     rows = []
     for adopter in np.unique(found.adopter):
         mine = np.flatnonzero((found.adopter == adopter) & (mean[found.guide] < mean[adopter]))
@@ -603,12 +630,12 @@ def _draw_ways(axes: Axes, arm: Arm, technology: int, heights: Mapping[int, floa
 
 
 @_styled
-def effects(results: Results, table: Mapping[str, Sequence[findings.Effect]] | None = None) -> Figure:
+def effects(results: Results, table: Mapping[str, Sequence[PolicyEffect]] | None = None) -> Figure:
     """Paired effects of every policy: mean, 95 % Monte Carlo interval (thick), 5-95 % of replicates (thin), price."""
-    table = findings.effects(results) if table is None else table
-    measures = [measure for measure in findings.measures(results) if measure.key in table]
+    table = policy_effects(results) if table is None else table
+    measures = [measure for measure in yardsticks(results) if measure.key in table]
     measures = [m for m in measures if m.key != "small"][:4]
-    prices = findings.prices(results)
+    prices = {arm.name: price for arm, price in policy_prices(results)}
     order = sorted(range(len(table["coverage"])), key=lambda at: -table["coverage"][at].mean)
     left, right = 2.1, 1.25 if prices else 0.1
     picture, axes = panels(
@@ -624,7 +651,7 @@ def effects(results: Results, table: Mapping[str, Sequence[findings.Effect]] | N
     return picture
 
 
-def _effect_panel(panel: Axes, results: Results, measure: findings.Measure, rows: Sequence[findings.Effect]) -> None:
+def _effect_panel(panel: Axes, results: Results, measure: Yardstick, rows: Sequence[PolicyEffect]) -> None:
     colours = {1: BLUE, -1: VERMILION, 0: GREY}
     for y, row in enumerate(rows):
         colour = colours[row.sign]
@@ -649,7 +676,7 @@ def _effect_panel(panel: Axes, results: Results, measure: findings.Measure, rows
     panel.set_title(f"{wrapped(what, room, 8, True)}\n{shortened(when, room, 8)}", fontweight="bold", fontsize=8)
 
 
-def _measure_words(results: Results, measure: findings.Measure) -> tuple[str, str]:
+def _measure_words(results: Results, measure: Yardstick) -> tuple[str, str]:
     known = results.scenario.technologies
     what, _, when = measure.label.partition(", ")
     if what in known.id:
@@ -658,7 +685,7 @@ def _measure_words(results: Results, measure: findings.Measure) -> tuple[str, st
     return words, when
 
 
-def _effect_words(row: findings.Effect, measure: findings.Measure) -> str:
+def _effect_words(row: PolicyEffect, measure: Yardstick) -> str:
     """The mean with its sign; one that is clearly not zero never reads as zero."""
     if row.sign and abs(row.mean) < 0.5 * 10**-measure.digits:
         return ("+" if row.mean > 0 else "") + figure(row.mean, 1)
@@ -670,18 +697,19 @@ def _short(value: float) -> str:
 
 
 PRICE_WORDS = {
-    "costs": "{} for each\npoint gained", "saves": "{} saved for\neach point lost",
-    "better": "more coverage,\nless money", "worse": "less coverage,\nmore money",
-    "gain": "more coverage,\nmoney alike", "loss": "less coverage,\nmoney alike",
-    "unclear": "no clear change\nof coverage",
+    (Case.COSTS, True): "{} for each\npoint gained", (Case.SAVES, True): "{} saved for\neach point lost",
+    (Case.BETTER, True): "more coverage,\nless money", (Case.WORSE, True): "less coverage,\nmore money",
+    (Case.BETTER, False): "more coverage,\nmoney alike", (Case.WORSE, False): "less coverage,\nmoney alike",
+    (Case.UNTOLD, False): "no clear change\nof coverage",
 }  # fmt: skip
 
 
-def _price_column(panel: Axes, results: Results, rows: Sequence[findings.Price]) -> None:
+def _price_column(panel: Axes, results: Results, rows: Sequence[Price]) -> None:
     """Words at the right: what a percentage point of coverage costs, or saves."""
     for y, row in enumerate(rows):
+        words = PRICE_WORDS[row.case, row.case != Case.UNTOLD and row.money.sign != 0]
         panel.annotate(
-            PRICE_WORDS[row.kind].format(figure(row.value)), (1.0, y), xytext=(44, 0), textcoords="offset points",
+            words.format(figure(row.value)), (1.0, y), xytext=(44, 0), textcoords="offset points",
             xycoords=("axes fraction", "data"), fontsize=SMALL, va="center", annotation_clip=False, linespacing=1.05,
         )  # fmt: skip
     panel.annotate(
@@ -698,7 +726,7 @@ def _price_column(panel: Axes, results: Results, rows: Sequence[findings.Price])
 def heatmap(results: Results) -> Figure:
     """Municipality by technology: median year of first operation (colour) and how many replicates have it (size)."""
     arm, scenario = results.baseline, results.scenario
-    share, median = findings.when_operating(findings.first_operating(arm))
+    share, median = when_operating(first_operating(arm))
     shown = np.flatnonzero(arm.focus)
     people = arm.shared.places["population"][shown]
     shown = shown[np.argsort(-people.astype(np.int64), kind="stable")][:ROWS_SHOWN]
@@ -779,11 +807,11 @@ def _year_legend(panel: Axes, years: Sequence[tuple[str, str]], columns: int) ->
 def divide(results: Results) -> Figure:
     """The digital divide over the years: Gini coefficient, and the best, middle and worst off tenth."""
     arm, scenario = results.baseline, results.scenario
-    instants = findings.yearly_instants(scenario)
-    counts = [findings.held(arm, int(t))[:, arm.focus] for t in instants]
+    instants = yearly_instants(scenario)
+    counts = [technologies_at(arm, int(t))[:, arm.focus] for t in instants]
     times = year_of(scenario.instants)[instants]
     picture, axes = panels(WIDTH, 3.3, 1, 2, (0.55, 1.35, 0.35, 0.4), (1.75, 0.3))
-    inequality = np.column_stack([findings.gini(count) for count in counts])
+    inequality = np.column_stack([gini(count) for count in counts])
     found = _band(axes[0, 0], times, inequality)
     axes[0, 0].set_title("Gini coefficient of technologies operating", fontweight="bold")
     axes[0, 0].set_ylim(0, 1.02)
@@ -809,15 +837,15 @@ def divide(results: Results) -> Figure:
 def grp(results: Results, split: Mapping[str, float] | None = None) -> Figure:
     """Gross regional product against the base year's: one region over the years, several at the end; its variance."""
     arm, scenario = results.baseline, results.scenario
-    if not findings.has_economy(scenario):
+    if not has_economy(scenario):
         raise ValueError("this scenario has no regression of regional product (economy.fit)")
-    values, regions = findings.product(arm), findings.focus_regions(arm)
+    values, regions = product(arm), arm.focus_regions
     base = np.asarray(arm.shared.regions["grp"])[regions]
     change = 100 * (values / base[:, None] - 1)
     split_room = 2.6 if split else 0.2
     if len(regions) == 1:
         picture, axes = panels(WIDTH, 3.2, 1, 1, (0.75, 1.35 + split_room, 0.35, 0.4))
-        x = findings.years(scenario).astype(float)
+        x = table_years(scenario).astype(float)
         found = _band(axes[0, 0], x, change[:, 0])
         year_axis(axes[0, 0], x[0], x[-1], 14)
         tidy(axes[0, 0])
@@ -829,7 +857,7 @@ def grp(results: Results, split: Mapping[str, float] | None = None) -> Figure:
     else:
         picture, axes = panels(WIDTH, 0.24 * len(regions) + 0.9, 1, 1, (1.9, 0.6 + split_room, 0.35, 0.4))
         _intervals(axes[0, 0], [scenario.regions.name[r] for r in regions], change[:, :, -1], "{:+.2f}")
-        name = f"Regions in {findings.years(scenario)[-1]}"
+        name = f"Regions in {table_years(scenario)[-1]}"
     year = scenario.economy.base_year
     title = f"{name}: gross regional product against that of {year}, % (conditional projection)"
     axes[0, 0].set_title(title, fontweight="bold")
@@ -841,7 +869,7 @@ def grp(results: Results, split: Mapping[str, float] | None = None) -> Figure:
 
 def _intervals(panel: Axes, names: Sequence[str], values: np.ndarray, form: str, size: float = SMALL) -> None:
     """Median, 50 and 90 % of replicates of each row, the largest first; values [replicates, rows]."""
-    found = findings.bands(values)
+    found = bands(values)
     order = np.argsort(-found["q50"], kind="stable")
     for y, at in enumerate(order):
         panel.plot([found["q05"][at], found["q95"][at]], [y, y], color=BLUE, linewidth=1.2)
@@ -880,14 +908,14 @@ def _split_bar(picture: Figure, split: Mapping[str, float]) -> None:
 def spending(results: Results) -> Figure:
     """Money paid a year by tier in the regions in focus, mean over replicates, millions of the currency."""
     arm, scenario = results.baseline, results.scenario
-    if not findings.has_money(scenario):
+    if not has_money(scenario):
         raise ValueError("nothing costs money in this scenario (finance.cost_level is 0)")
-    years = findings.years(scenario)
+    years = table_years(scenario)
     picture, axes = panels(WIDTH, 3.4, 1, 1, (0.75, 1.9, 0.35, 0.4))
     panel = axes[0, 0]
     low, ends = np.zeros(len(years)), []
     for name, words in TIER_WORDS.items():
-        mean = findings.flow(arm, name).mean(axis=0)
+        mean = flow(arm, name).mean(axis=0)
         if mean.sum() <= 0:
             continue
         panel.bar(years, mean, bottom=low, color=TIER_COLOURS[name], width=0.82, linewidth=0)
@@ -907,19 +935,19 @@ def spending(results: Results) -> Figure:
 def ranks(results: Results) -> Figure:
     """The league of places by IQ-city index at the end, and of regions where there are several."""
     arm, scenario = results.baseline, results.scenario
-    index = findings.place_index(arm)
+    index = index_at(arm, scenario.steps)
     shown = np.flatnonzero(arm.focus)
     best = shown[np.argsort(-np.median(index[:, shown], axis=0), kind="stable")][:20]
-    several = len(findings.focus_regions(arm)) > 1
-    most = max(len(best), len(findings.focus_regions(arm)) if several else 0)
+    several = len(arm.focus_regions) > 1
+    most = max(len(best), len(arm.focus_regions) if several else 0)
     picture, axes = panels(WIDTH, 0.2 * most + 0.75, 1, 2 if several else 1, (1.85, 0.5, 0.35, 0.35), (2.4, 0.3))
     _intervals(axes[0, 0], [_name(arm, i) for i in best], index[:, best], "{:.0f}")
-    until = findings.month(scenario, scenario.steps)
+    until = month(scenario, scenario.steps)
     title = f"IQ-city index (0 to 120), {until}: first {len(best)} places"
     axes[0, 0].set_title(title, fontweight="bold", x=-0.8 if several else 0)
     if several:
-        names = [scenario.regions.name[r] for r in findings.focus_regions(arm)]
-        _intervals(axes[0, 1], names, findings.region_index(arm), "{:.0f}")
+        names = [scenario.regions.name[r] for r in arm.focus_regions]
+        _intervals(axes[0, 1], names, region_index_at(arm, scenario.steps), "{:.0f}")
         axes[0, 1].set_title("Regions, by population", fontweight="bold", x=-0.5)
     for panel in axes[0]:
         panel.set_xlim(0, None)
@@ -940,8 +968,8 @@ def applicable(results: Results) -> list[str]:
     """Names of the pictures that say something about this run."""
     without = {
         "effects": len(results.arms) < 2,
-        "grp": not findings.has_economy(results.scenario),
-        "spending": not findings.has_money(results.scenario),
+        "grp": not has_economy(results.scenario),
+        "spending": not has_money(results.scenario),
         "map": not results.baseline.focus.any(),
     }
     return [name for name in FIGURES if not without.get(name, False)]
@@ -965,16 +993,16 @@ class Plot:
         return [*object.__dir__(self), *FIGURES]
 
     @functools.cached_property
-    def effect_table(self) -> dict[str, list[findings.Effect]]:
+    def effect_table(self) -> dict[str, list[PolicyEffect]]:
         """Effects of the policies by measure; empty where no policy was run."""
-        return findings.effects(self.results) if len(self.results.arms) > 1 else {}
+        return policy_effects(self.results) if len(self.results.arms) > 1 else {}
 
     @functools.cached_property
     def split(self) -> Split | None:
         """What the variance of the regional product in the last year comes from; None where there is no economy."""
-        if not findings.has_economy(self.results.scenario):
+        if not has_economy(self.results.scenario):
             return None
-        return variance_split(self.results, {"grp": lambda arm: findings.product(arm)[:, :, -1].sum(axis=1)})["grp"]
+        return variance_split(self.results, {"grp": lambda arm: product(arm)[:, :, -1].sum(axis=1)})["grp"]
 
     def _options(self, name: str) -> dict[str, Any]:
         if name == "effects":
@@ -1023,7 +1051,7 @@ def files(plot: Plot, name: str) -> Files:
 
 def save_figures(results: Results, folder: str | Path, plot: Plot | None = None) -> list[Path]:
     """Write every applicable picture as SVG, and the main ones as PNG; the paths written."""
-    plot, folder = plot or results.plot, Path(folder)
+    plot, folder = plot or Plot(results), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name in applicable(results):

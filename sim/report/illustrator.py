@@ -63,8 +63,8 @@ def _draw() -> None:
     from sim.report import figures as plots
 
     results = pickle.load(sys.stdin.buffer)
-    apart = [name for name in plots.applicable(results) if name in plots.APART]
-    pickle.dump({name: plots.files(results.plot, name) for name in apart}, sys.stdout.buffer)
+    plot, apart = plots.Plot(results), [name for name in plots.applicable(results) if name in plots.APART]
+    pickle.dump({name: plots.files(plot, name) for name in apart}, sys.stdout.buffer)
 
 
 if __name__ == "__main__":

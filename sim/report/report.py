@@ -13,10 +13,30 @@ import numpy as np
 from sim.engine.columns import FLOWS
 from sim.report import pages
 from sim.report.figures import PLACES_SHOWN, ROWS_SHOWN, SOURCE_WORDS, Plot, applicable
+from sim.report.findings import falls, leading_guides, source_totals, technology_shares
 from sim.report.style import svg
 from sim.report.words import exact, figure, grouped, percent, points, signed
-from sim.results import findings
-from sim.results.findings import month
+from sim.results.effects import Case, PolicyEffect, Yardstick, effect, policy_effects, policy_prices, yardsticks
+from sim.results.folder import write_whole
+from sim.results.measures import (
+    coverage,
+    gini,
+    has_economy,
+    has_money,
+    headline,
+    index_at,
+    main_cities,
+    month,
+    one,
+    product,
+    public_money,
+    region_index_at,
+    table_years,
+    technologies_at,
+    yearly_instants,
+)
+from sim.results.ranks import rank_correlation
+from sim.results.targets import Verdict, bounds, verdicts
 from sim.results.uncertainty import Split, varying
 from sim.scenario.schema import ASSUMED, parameter_table
 
@@ -49,9 +69,9 @@ def _ninety(low: float, high: float, form: Callable[[float], str]) -> str:
     return f"{form(low)} to {form(high)} in 90 % of replicates"
 
 
-def answer(results: Results, table: Mapping[str, Sequence[findings.Effect]] | None = None) -> list[str]:
+def answer(results: Results, table: Mapping[str, Sequence[PolicyEffect]] | None = None) -> list[str]:
     """The answer in sentences, each chosen by the figures it tells."""
-    table = findings.effects(results) if table is None and len(results.arms) > 1 else table or {}
+    table = policy_effects(results) if table is None and len(results.arms) > 1 else table or {}
     return [
         *_spread(results),
         *_judged(results),
@@ -76,8 +96,8 @@ def _spread(results: Results) -> list[str]:
     """How many have each technology in focus at the end, and when half of them had."""
     arm, scenario = results.baseline, results.scenario
     members, found = int(arm.focus.sum()), []
-    for technology in findings.headline(scenario):
-        values = findings.one(arm, technology)
+    for technology in headline(scenario):
+        values = one(arm, technology)
         told = _how_many(values[:, -1] * members, members, f"in {month(scenario, scenario.steps)}")
         found.append(f"{_name(scenario, technology)}: {told}. {_half(scenario, values)}")
     return found
@@ -111,7 +131,7 @@ def _judged(results: Results) -> list[str]:
     """Each target beside the model: inside the band or not; plans by the chance of being met."""
     scenario, found = results.scenario, []
     members = int(results.baseline.focus.sum())
-    for verdict in findings.verdicts(results):
+    for verdict in verdicts(results):
         target, when = verdict.target, month(scenario, verdict.instant)
         told = _counted(verdict.low, verdict.high, members)
         name = _name(scenario, scenario.technologies.id.index(target.technology))
@@ -139,7 +159,7 @@ def _counted(low: float, high: float, members: int) -> str:
     return f"{first} of {members}" if first == last else f"{first} to {last} of {members}"
 
 
-def _where(verdict: findings.Verdict) -> str:
+def _where(verdict: Verdict) -> str:
     if verdict.inside:
         return "inside this band"
     if verdict.low > verdict.q95:
@@ -147,7 +167,7 @@ def _where(verdict: findings.Verdict) -> str:
     return "below this band: the model is too fast"
 
 
-def _fitted(scenario: Scenario, verdict: findings.Verdict) -> str:
+def _fitted(scenario: Scenario, verdict: Verdict) -> str:
     fitted = scenario.parameter_fit is not None and scenario.parameters.draws == "draws"
     if fitted and verdict.target.use and verdict.target.kind == "observed":
         return " The parameters were fitted to it, so it tests nothing."
@@ -160,13 +180,13 @@ def _coverage(results: Results) -> list[str]:
     total = int(arm.counted.sum())
     if not total:
         return []
-    values = findings.coverage(arm)[:, -1] * total
+    values = coverage(arm)[:, -1] * total
     low, high = np.quantile(values, (0.05, 0.95))
     words = (
         f"In {month(scenario, scenario.steps)} a municipality operates on average {figure(float(values.mean()), 2)} of "
         f"{total} technologies ({_ninety(low, high, lambda x: figure(x, 2))})."
     )
-    shares = findings.technology_shares(arm)[:, -1]
+    shares = technology_shares(arm)[:, -1]
     counted = np.flatnonzero(arm.counted)
     most, least = counted[shares[counted].argmax()], counted[shares[counted].argmin()]
     if shares[most] > shares[least]:
@@ -180,14 +200,14 @@ def _coverage(results: Results) -> list[str]:
 def _attribution(results: Results) -> list[str]:
     """What adoptions are attributed to, and who guides most."""
     arm = results.baseline
-    sources = findings.source_totals(arm)
+    sources = source_totals(arm)
     total = sum(sources.values())
     if not total:
         return ["Nobody adopts anything."]
     order = sorted(sources, key=lambda name: -sources[name])
     parts = ", ".join(f"{SOURCE_WORDS[name]} ({percent(sources[name] / total)})" for name in order)
     words = f"A replicate has {grouped(total)} adoptions on average. The model attributes them to {parts}."
-    leaders = findings.leading_guides(arm, 1)
+    leaders = leading_guides(arm, 1)
     guided = sources.get("peers", 0.0) + sources.get("leaders", 0.0)
     if leaders:
         place, peers, afar = leaders[0]
@@ -197,30 +217,29 @@ def _attribution(results: Results) -> list[str]:
     return [words + " This is the model's attribution, not evidence."]
 
 
-def _policies(results: Results, table: Mapping[str, Sequence[findings.Effect]]) -> list[str]:
+def _policies(results: Results, table: Mapping[str, Sequence[PolicyEffect]]) -> list[str]:
     """What the policies change, measure by measure; nothing is called a change whose interval includes zero."""
     found = []
-    for measure in findings.measures(results):
+    for measure in yardsticks(results):
         if measure.key in table and measure.unit == "percentage points" and measure.key != "small":
             found.append(_compared(results, measure, table[measure.key]))
-    prices = [price for price in findings.prices(results).values() if price.kind in ("costs", "better", "gain")]
-    titles = {arm.name: arm.title or arm.name for arm in results.arms.values()}
-    better = [_quoted(titles[price.policy]) for price in prices if price.kind != "costs"]
+    prices = {arm.title or arm.name: price for arm, price in policy_prices(results)}
+    better = [_quoted(title) for title, price in prices.items() if price.case == Case.BETTER]
     if better:
         found.append(f"More coverage without clearly more public money: {', '.join(better)}.")
-    costs = sorted((price for price in prices if price.kind == "costs"), key=lambda price: price.value)
+    costs = sorted(((title, p) for title, p in prices.items() if p.case == Case.COSTS), key=lambda pair: pair[1].value)
     if costs:
-        first = costs[0]
+        title, first = costs[0]
         which = "is the cheapest of those that cost more: it takes" if len(costs) > 1 else "takes"
         found.append(
-            f"{_quoted(titles[first.policy])} {which} {figure(first.value)} million {results.scenario.currency} of "
+            f"{_quoted(title)} {which} {figure(first.value)} million {results.scenario.currency} of "
             f"public money for each percentage point of coverage gained (95 % Monte Carlo interval "
             f"{figure(first.low)} to {figure(first.high)})."
         )
     return found
 
 
-def _compared(results: Results, measure: findings.Measure, rows: Sequence[findings.Effect]) -> str:
+def _compared(results: Results, measure: Yardstick, rows: Sequence[PolicyEffect]) -> str:
     """One measure: how many policies raise it, lower it, or neither, and the largest of each."""
     raising = sorted((row for row in rows if row.sign > 0), key=lambda row: -row.mean)
     lowering = sorted((row for row in rows if row.sign < 0), key=lambda row: row.mean)
@@ -248,7 +267,7 @@ def _quoted(title: str) -> str:
     return f"\u201c{title}\u201d"
 
 
-def _measure_name(results: Results, measure: findings.Measure) -> str:
+def _measure_name(results: Results, measure: Yardstick) -> str:
     known = results.scenario.technologies
     what, _, when = measure.label.partition(", ")
     return f"{_name(results.scenario, known.id.index(what)) if what in known.id else what} in {when}".replace(
@@ -259,14 +278,14 @@ def _measure_name(results: Results, measure: findings.Measure) -> str:
 def _divide(results: Results) -> list[str]:
     """Whether the divide widened or narrowed, from the first date at which there is anything to compare to the end."""
     arm, scenario = results.baseline, results.scenario
-    dates = findings.yearly_instants(scenario).tolist()[:-1]
-    held = ((at, findings.held(arm, at)[:, arm.focus]) for at in dates)
+    dates = yearly_instants(scenario).tolist()[:-1]
+    held = ((at, technologies_at(arm, at)[:, arm.focus]) for at in dates)
     start = next(((at, counts) for at, counts in held if counts.any(axis=1).all()), None)
     if start is None or arm.focus.sum() < 2:
         return []
-    before = findings.gini(start[1])
-    after = findings.gini(findings.held(arm, scenario.steps)[:, arm.focus])
-    verb = {1: "widens", -1: "narrows", 0: "does not clearly change"}[findings.effect("", "", "", after - before).sign]
+    before = gini(start[1])
+    after = gini(technologies_at(arm, scenario.steps)[:, arm.focus])
+    verb = {1: "widens", -1: "narrows", 0: "does not clearly change"}[effect(after, before).sign]
     return [
         f"The digital divide {verb}: the Gini coefficient of technologies operating (0: all have the same, 1: one has "
         f"all) goes from {np.median(before):.2f} in {month(scenario, start[0])}, the first date at which, in every "
@@ -278,14 +297,14 @@ def _divide(results: Results) -> list[str]:
 def _money(results: Results) -> list[str]:
     """Public money until the end, and how many adoptions wait for it."""
     arm, scenario = results.baseline, results.scenario
-    if not findings.has_money(scenario):
+    if not has_money(scenario):
         return ["Money is slack: nothing costs anything in this scenario."]
-    paid, gained = findings.public_money(arm), findings.coverage(arm)
+    paid, gained = public_money(arm), coverage(arm)
     points = 100 * (gained[:, -1] - gained[:, 0])
     words = f"Public money paid until the end is on average {figure(float(paid.mean()))} million {scenario.currency}"
     if points.mean() > 0:
         words += f": {figure(float(paid.mean() / points.mean()))} million for each percentage point of coverage gained"
-    waiting = arm.batch.ledgers[:, findings.focus_regions(arm), -1, FLOWS.index("unpaid")].sum(axis=1).mean()
+    waiting = arm.batch.ledgers[:, arm.focus_regions, -1, FLOWS.index("unpaid")].sum(axis=1).mean()
     waiting = round(float(waiting), 1)
     waits = f" At the end, on average {figure(waiting)} adoptions wait for money." if waiting > 0 else ""
     return [f"{words}.{waits}"]
@@ -294,16 +313,16 @@ def _money(results: Results) -> list[str]:
 def _product(results: Results) -> list[str]:
     """The product of the regions in focus at the end: a conditional projection, and of what."""
     arm, scenario = results.baseline, results.scenario
-    if not findings.has_economy(scenario):
+    if not has_economy(scenario):
         return []
-    base = float(np.asarray(arm.shared.regions["grp"])[findings.focus_regions(arm)].sum())
-    change = 100 * (findings.product(arm)[:, :, -1].sum(axis=1) / base - 1)
+    base = float(np.asarray(arm.shared.regions["grp"])[arm.focus_regions].sum())
+    change = 100 * (product(arm)[:, :, -1].sum(axis=1) / base - 1)
     low, high = np.quantile(change, (0.05, 0.95))
     economy = scenario.economy
     alone = economy.industry_growth == economy.urban_growth == economy.volatility == 0
     cause = "through adoption alone" if alone else "through growth, shocks and adoption together"
     return [
-        f"Conditional projection, {cause}: in {findings.years(scenario)[-1]} the gross regional product is on average "
+        f"Conditional projection, {cause}: in {table_years(scenario)[-1]} the gross regional product is on average "
         f"{_change(float(change.mean()))} that of the table of {economy.base_year} ({signed(low, 2)} % to "
         f"{signed(high, 2)} % in 90 % of replicates), if adoption by everybody adds "
         f"{100 * economy.industry_gain:g} % to industry (assumed) and the regression across regions holds over time."
@@ -352,14 +371,14 @@ def captions(results: Results, split: Split | None) -> dict[str, str]:
 def _worn_out(results: Results) -> str:
     """Which leader has fewer technologies for a time, because they wear out; nothing where none has."""
     arm, scenario = results.baseline, results.scenario
-    falls = findings.falls(arm)
-    if not falls:
+    found = falls(arm)
+    if not found:
         return ""
-    first = falls[0]
+    first = found[0]
     name = scenario.places.name[int(arm.shared.network.order[first.place])]
-    who = name if len(falls) == 1 else f"{len(falls)} places that lead at the start come to have fewer, most {name}:"
-    who += " has" if len(falls) == 1 else " it has"
-    money = " and paid for" if findings.has_money(scenario) else ""
+    who = name if len(found) == 1 else f"{len(found)} places that lead at the start come to have fewer, most {name}:"
+    who += " has" if len(found) == 1 else " it has"
+    money = " and paid for" if has_money(scenario) else ""
     return (
         f" {who} {first.before:.1f} technologies in {month(scenario, first.high)} and {first.after:.1f} in "
         f"{month(scenario, first.low)}: what is worn out leaves, and its renewal must be decided{money} anew."
@@ -409,10 +428,10 @@ def _split_words(split: Split | None) -> str:
 def _correspondence(results: Results) -> str:
     """Whether regions rank like their main cities, where there are enough of them."""
     arm = results.baseline
-    if len(findings.focus_regions(arm)) < 4:
+    if len(arm.focus_regions) < 4:
         return ""
-    cities = findings.place_index(arm)[:, findings.main_cities(arm)]
-    rho = findings.rank_correlation(cities, findings.region_index(arm))
+    cities = index_at(arm, results.scenario.steps)[:, main_cities(arm)]
+    rho = rank_correlation(cities, region_index_at(arm, results.scenario.steps))
     rho = rho[np.isfinite(rho)]
     if not len(rho):
         return ""
@@ -504,9 +523,9 @@ def technology_rows(scenario: Scenario) -> list[dict[str, Any]]:
     ]
 
 
-def effect_table(results: Results, table: Mapping[str, Sequence[findings.Effect]]) -> dict[str, Any]:
+def effect_table(results: Results, table: Mapping[str, Sequence[PolicyEffect]]) -> dict[str, Any]:
     """Effects as a table: a row for each policy, for each measure the mean, its interval and the spread."""
-    measures = [measure for measure in findings.measures(results) if table.get(measure.key)]
+    measures = [measure for measure in yardsticks(results) if table.get(measure.key)]
     rows = []
     for at in range(len(table["coverage"])):
         effects = [table[measure.key][at] for measure in measures]
@@ -515,7 +534,7 @@ def effect_table(results: Results, table: Mapping[str, Sequence[findings.Effect]
     return {"heads": [(_measure_name(results, measure), measure.unit) for measure in measures], "rows": rows}
 
 
-def _effect_cell(row: findings.Effect, digits: int) -> dict[str, Any]:
+def _effect_cell(row: PolicyEffect, digits: int) -> dict[str, Any]:
     """Mean, interval and spread in words, with one digit more than the picture has."""
 
     def told(value: float) -> str:
@@ -528,10 +547,10 @@ def _effect_cell(row: findings.Effect, digits: int) -> dict[str, Any]:
 def target_rows(results: Results) -> list[dict[str, str]]:
     """Every target with its source, beside the model."""
     scenario, members = results.scenario, int(results.baseline.focus.sum())
-    judged = {verdict.name: verdict for verdict in findings.verdicts(results)}
+    judged = {verdict.name: verdict for verdict in verdicts(results)}
     rows = []
     for name, target in scenario.targets.items():
-        low, high = findings.bounds(target, members)
+        low, high = bounds(target, members)
         verdict = judged.get(name)
         rows.append(
             {
@@ -586,7 +605,7 @@ def page(results: Results, command: str = "", plot: Plot | None = None, made: Ma
     """
     from sim.results.folder import provenance
 
-    plot = plot or results.plot
+    plot = plot or Plot(results)
     table = plot.effect_table
     shown = pictures(results, plot)
     return pages.page(
@@ -607,7 +626,7 @@ def page(results: Results, command: str = "", plot: Plot | None = None, made: Ma
 def _about(results: Results) -> str:
     """What was run, in a sentence."""
     scenario, arm = results.scenario, results.baseline
-    regions = [scenario.regions.name[r] for r in findings.focus_regions(arm)]
+    regions = [scenario.regions.name[r] for r in arm.focus_regions]
     where = ", ".join(regions) if len(regions) <= 3 else f"{len(regions)} regions"
     policies = len(results.arms) - 1
     others = f" and {policies} {'policies' if policies > 1 else 'policy'} under the same luck" if policies else ""
@@ -632,9 +651,7 @@ def write_report(
     made: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the report, whole or not at all; `made` as in `page`."""
-    from sim.results.folder import write_whole
-
-    write_whole(Path(path), page(results, command, plot, made))
+    write_whole(path, page(results, command, plot, made))
 
 
 def summary_html(results: Results) -> str:
@@ -645,7 +662,7 @@ def summary_html(results: Results) -> str:
         "<div><h3>{{ title }}</h3><p>{{ about }}</p><ul>{% for line in answer %}<li>{{ line }}</li>{% endfor %}</ul>"
         "{{ picture | safe }}</div>"
     )
-    plot = results.plot
+    plot = Plot(results)
     picture, lines = svg(plot.kept("programme"), "summary"), answer(results, plot.effect_table)
     return (
         Environment(autoescape=True)

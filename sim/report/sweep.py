@@ -12,9 +12,9 @@ import numpy as np
 from sim.report.pages import page
 from sim.report.style import BLUE, CYCLE, GREY, INK, SMALL, STYLE, VERMILION, panels, shortened, svg, tidy, wrapped
 from sim.report.words import figure
+from sim.results.arm import BASELINE
 from sim.results.folder import write_text, write_whole
 from sim.results.measures import MONEY
-from sim.results.run import BASELINE
 from sim.scenario.schema import parameter_row
 from sim.studies.design import FIT
 

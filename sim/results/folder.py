@@ -11,10 +11,10 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,8 @@ import numpy as np
 from sim import __version__
 from sim.engine.columns import ECONOMY, EVENT, FLOWS, MINOR_UNITS, OUTAGE, PAYMENT, SOURCES
 from sim.engine.rows import Batch, execute, rows_of, structures
-from sim.results.run import Arm, Results, events_frame, regions_frame
+from sim.results.arm import Arm
+from sim.results.run import Results, events_frame, regions_frame
 from sim.scenario.errors import InputError, Problem
 from sim.scenario.scenario import Scenario
 
@@ -109,26 +110,48 @@ def _exists(folder: Path) -> Problem:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file as UTF-8 with plain line ends."""
+    """Write a text file as UTF-8 with plain line ends, into a folder that is sealed later."""
     path.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A name to write to; the file then gets its own name whole, and stays after a crash, or never appears."""
+    path = Path(path)
+    # the process in its name: two that write the same file do not write into each other's
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the name itself must reach the disk too
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_whole(path: str | Path, text: str) -> None:
+    """Write a text file whole or not at all. Raises InputError where it cannot be written."""
+    try:
+        with whole_file(path) as temporary:
+            write_text(temporary, text)
+    except OSError as error:
+        raise InputError(Problem(str(path), 0, "", f"cannot be written: {error.strerror}")) from None
 
 
 def seal(folder: Path) -> None:
     """Write the manifest of all files and then the status `complete`, each whole or not at all."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("MANIFEST.sha256", "STATUS"))
     lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
-    write_whole(folder / "MANIFEST.sha256", "".join(lines))
-    write_whole(folder / "STATUS", COMPLETE + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file as UTF-8, whole or not at all: a name never stands for half a file."""
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    for name, text in (("MANIFEST.sha256", "".join(lines)), ("STATUS", COMPLETE + "\n")):
+        with whole_file(folder / name) as temporary:
+            write_text(temporary, text)
 
 
 def _sha256(path: Path) -> str:
@@ -322,16 +345,11 @@ class Saved:
         for name, scenario, shared in zip(names, scenarios, structures(scenarios), strict=True):
             rows = rows_of(scenario, seed, np.arange(count))
             title = scenario.policies[name].title if name in scenario.policies else "Baseline"
-            arm = Arm(name, title, scenario, shared, rows, _empty_batch())
+            arm = replace(Arm.bare(scenario, shared, name), title=title, rows=rows)
             with _sound(self.folder):
                 batch = _batch_from(arm, *(t[t["policy"] == name] for t in (self.events, self.regions, outages)))
-            arms[name] = Arm(name, title, scenario, shared, rows, batch)
+            arms[name] = replace(arm, batch=batch)
         return Results(self.scenario, arms, count, seed)
-
-
-def _empty_batch() -> Batch:
-    none = np.zeros(0)
-    return Batch(none, none, none, np.zeros((0, 2), np.int64), none, none)
 
 
 def load(folder: str | Path) -> Saved:

@@ -1,203 +1,25 @@
-"""What came out: events and the yearly table of every arm and replicate, and the measures derived from them."""
+"""What came out of a run: events and the yearly table of every arm and replicate, and the tables made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.engine.columns import ECONOMY, EVENT, FLOWS, MINOR_UNITS, PAYMENT, SOURCES, Structure
-from sim.engine.rows import Batch, Rows, execute, rows_of, structures
+from sim.engine.columns import ECONOMY, EVENT, FLOWS, MINOR_UNITS, PAYMENT, SOURCES
+from sim.engine.rows import execute, rows_of, structures
+from sim.results.arm import BASELINE, SIZE_CLASSES, Arm
+from sim.results.effects import effect, policies
+from sim.results.measures import bands
 from sim.scenario.errors import InputError, Problem
-from sim.scenario.places import MEMORY_LIMIT, SEGMENTS
+from sim.scenario.places import MEMORY_LIMIT
 from sim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from sim.report.figures import Plot
-
-BASELINE = "baseline"
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-SIZE_CLASSES = (("large", 250_000.0, np.inf), ("medium", 50_000.0, 250_000.0), ("small", 0.0, 50_000.0))
-"""Large, medium and small cities by population (more than the first figure, up to the second)."""
-
-
-@dataclass(frozen=True)
-class Spans:
-    """When technologies operate: from instant `start` to before `stop` (steps), `sign` -1 where an outage interrupts.
-
-    `row` is the replicate's row in the arm; places are canonical.
-    """
-
-    row: np.ndarray
-    place: np.ndarray
-    technology: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    sign: np.ndarray
-
-    def where(self, chosen: np.ndarray) -> Spans:
-        """The spans of a mask."""
-        columns = (self.row, self.place, self.technology, self.start, self.stop, self.sign)
-        return Spans(*(column[chosen] for column in columns))
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One policy arm: its scenario, and what the engine gave for all replicates."""
-
-    name: str
-    title: str
-    scenario: Scenario
-    shared: Structure
-    rows: Rows
-    batch: Batch
-
-    @property
-    def places(self) -> tuple[str, ...]:
-        """Ids of places in canonical order."""
-        return tuple(self.scenario.places.id[i] for i in self.shared.network.order)
-
-    @cached_property
-    def focus(self) -> np.ndarray:
-        """Which places (canonical) are municipalities of the focus regions: bool[n]."""
-        inside = np.isin(self.shared.places["region"], self.scenario.focus_rows)
-        return inside & (self.shared.places["member"] == 1)
-
-    @cached_property
-    def counted(self) -> np.ndarray:
-        """Which technologies count in coverage and indices (programme membership does not): bool[K]."""
-        return np.asarray(self.shared.technologies["counted"] == 1)
-
-    @cached_property
-    def spans(self) -> Spans:
-        """When what operates where, outages taken out."""
-        events, rows = self.batch.events, self.batch.event_rows
-        operates = events["operating"] >= 0
-        events, rows = events[operates], rows[operates]
-        never = self.scenario.steps + 1
-        stop = np.where(events["ended"] >= 0, events["ended"], never).astype(np.int32)
-        whole = Spans(
-            rows,
-            events["place"],
-            events["technology"].astype(np.int32),
-            events["operating"].astype(np.int32),
-            stop,
-            np.ones(len(rows), np.int8),
-        )
-        return _with_outages(whole, self.batch, self.shared)
-
-    @cached_property
-    def _spans_of(self) -> list[Spans]:
-        """The spans of each technology, in their order."""
-        order = np.argsort(self.spans.technology, kind="stable")
-        number = np.bincount(self.spans.technology, minlength=len(self.counted))
-        return [self.spans.where(part) for part in np.split(order, np.cumsum(number)[:-1])]
-
-    def series(self, weights: np.ndarray) -> np.ndarray:
-        """Weighted count of what operates, by replicate and instant: float64[replicates, T + 1]. weights [n, K]."""
-        weighted = np.flatnonzero(weights.any(axis=0))
-        spans = self._spans_of[weighted[0]] if len(weighted) == 1 else self.spans
-        weight = weights[spans.place, spans.technology]
-        chosen = weight != 0
-        spans, weight = spans.where(chosen), weight[chosen] * spans.sign[chosen]
-        width = self.scenario.steps + 2
-        size = len(self.rows) * width
-        change = np.bincount(spans.row * width + spans.start, weights=weight, minlength=size)
-        change -= np.bincount(spans.row * width + spans.stop, weights=weight, minlength=size)
-        # sums of many equal fractions leave 1e-16 behind, which would read as an effect
-        return np.round(np.cumsum(change.reshape(len(self.rows), width), axis=1)[:, :-1], 12) + 0.0
-
-    def holdings(self, instant: int) -> np.ndarray:
-        """What operates at an instant: bool[replicates, K, n] (places canonical)."""
-        kinds, count = self.shared.portfolio.shape
-        held = np.zeros((len(self.rows), kinds, count), np.int8)
-        spans = self.spans
-        now = spans.where((spans.start <= instant) & (spans.stop > instant))
-        np.add.at(held, (now.row, now.technology, now.place), now.sign)
-        return held > 0
-
-    def share_weights(self, technologies: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
-        """Weights [n, K] that make `series` the share of (place, technology) pairs operating."""
-        chosen = self.focus if places is None else places
-        weights = np.outer(chosen, technologies).astype(np.float64)
-        return weights / max(weights.sum(), 1.0)
-
-    def measures(self) -> dict[str, np.ndarray]:
-        """The main series by name, weights [n, K] for `series`: coverage, people served, sizes, each technology."""
-        people = np.where(self.focus, self.shared.places["population"], 0).astype(np.float64)
-        served = np.outer(people / max(people.sum(), 1.0), self.counted / max(self.counted.sum(), 1))
-        found = {
-            "coverage": self.share_weights(self.counted),
-            "people": served,
-            "index": self.index_weights(people),
-        }
-        for name, low, high in SIZE_CLASSES:
-            size = self.shared.places["population"]
-            group = self.focus & (size > low) & (size <= high)
-            if group.any():
-                found[name] = self.share_weights(self.counted, group)
-        for k, technology in enumerate(self.scenario.technologies.id):
-            found[technology] = self.share_weights(np.arange(len(self.counted)) == k)
-        return found
-
-    def index_weights(self, people: np.ndarray) -> np.ndarray:
-        """Weights [n, K] that make `series` the IQ-city index of places weighted by `people` (a region: all places)."""
-        segment = np.array(self.scenario.technologies.segment)
-        present = [name for name in SEGMENTS if (segment == name).any()]
-        by_technology = np.zeros(len(segment))
-        for name in present:
-            by_technology[segment == name] = 120.0 / len(present) / (segment == name).sum()
-        return np.outer(people / max(people.sum(), 1.0), by_technology)
-
-
-def _with_outages(whole: Spans, batch: Batch, shared: Structure) -> Spans:
-    """Spans, and negative ones for the parts of them that outages take out."""
-    outages, rows = batch.outages, batch.outage_rows
-    if len(outages) == 0:
-        return whole
-    count = len(shared.places)
-    key = rows.astype(np.int64) * count + outages["place"]
-    order = np.lexsort((outages["start"], key))
-    key, start, stop = (
-        key[order],
-        outages["start"][order].astype(np.int32),
-        outages["stop"][order].astype(np.int32),
-    )
-    chained = np.r_[(key[1:] == key[:-1]) & (start[1:] < stop[:-1]), False]
-    stop = np.where(chained, np.r_[start[1:], 0], stop)
-    exposed = shared.technologies["exposed"][whole.technology] == 1
-    exposed &= shared.places["member"][whole.place] == 1
-    candidates = np.flatnonzero(exposed)
-    span_key = whole.row[candidates].astype(np.int64) * count + whole.place[candidates]
-    sorted_spans = np.argsort(span_key, kind="stable")
-    first = np.searchsorted(span_key[sorted_spans], key, "left")
-    number = np.searchsorted(span_key[sorted_spans], key, "right") - first
-    outage = np.repeat(np.arange(len(key)), number)
-    within = np.arange(len(outage)) - np.repeat(np.cumsum(number) - number, number)
-    span = candidates[sorted_spans[first[outage] + within]]
-    hit = (whole.start[span] <= start[outage]) & (whole.stop[span] > start[outage])
-    span, outage = span[hit], outage[hit]
-    parts = Spans(
-        whole.row[span],
-        whole.place[span],
-        whole.technology[span],
-        start[outage],
-        np.minimum(stop[outage], whole.stop[span]),
-        np.full(len(span), -1, np.int8),
-    )
-    return Spans(
-        np.r_[whole.row, parts.row],
-        np.r_[whole.place, parts.place],
-        np.r_[whole.technology, parts.technology],
-        np.r_[whole.start, parts.start],
-        np.r_[whole.stop, parts.stop],
-        np.r_[whole.sign, parts.sign],
-    )
 
 
 def run(
@@ -341,19 +163,13 @@ class Results:
 
         found = groups(arm, by)
         dates = self.instants.astype("datetime64[s]")
-        mean, bands = np.zeros((len(found), len(dates))), np.zeros((len(QUANTILES), len(found), len(dates)))
-        for at, weights in enumerate(found.values()):
-            values = arm.series(weights)
-            mean[at] = values.mean(axis=0)
-            bands[:, at] = np.quantile(np.ascontiguousarray(values.T), QUANTILES, axis=1)
-        names = {f"q{round(100 * q):02d}": band.ravel() for q, band in zip(QUANTILES, bands, strict=True)}
+        told = [bands(arm.series(weights)) for weights in found.values()]
         return pd.DataFrame(
             {
-                "policy": _category(np.zeros(mean.size, int), [arm.name], list(self.arms)),
+                "policy": _category(np.zeros(len(found) * len(dates), int), [arm.name], list(self.arms)),
                 "date": np.tile(dates, len(found)),
                 by: np.repeat(np.array(list(found), dtype=object), len(dates)),
-                "mean": mean.ravel(),
-                **names,
+                **{name: np.concatenate([band[name] for band in told]) for name in told[0]},
             }
         )
 
@@ -373,15 +189,15 @@ class Results:
         import pandas as pd
 
         at = self.effect_instants(dates)
-        rows = []
         base = {name: self.baseline.series(weights)[:, at] for name, weights in self.baseline.measures().items()}
-        for arm in self.arms.values():
-            if arm.name == BASELINE:
-                continue
+        rows = []
+        for arm in policies(self):
             for name, weights in arm.measures().items():
-                if name in base:
-                    values = arm.series(weights)[:, at]
-                    rows += list(_effect_rows(arm.name, name, self.instants[at], values, base[name]))
+                values = arm.series(weights)[:, at]
+                for t in range(len(at)):
+                    found = effect(values[:, t], base[name][:, t])
+                    told = (found.mean, found.low, found.high, found.q05, found.q95, base[name][:, t].mean())
+                    rows.append((arm.name, name, self.instants[at[t]], *told))
         columns = ["policy", "measure", "date", "mean", "low", "high", "q05", "q95", "baseline"]
         return pd.DataFrame(rows, columns=columns)
 
@@ -434,17 +250,13 @@ class Results:
         return pd.DataFrame(rows, columns=["policy", "technology", "source", "mean"])
 
     @cached_property
-    def plot(self) -> Plot:
+    def plot(self) -> Any:
         """The pictures of the report, each a method that returns a matplotlib Figure: results.plot.map()."""
-        from sim.report.figures import Plot
-
-        return Plot(self)
+        return _picture_maker("plot")(self)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the answer in sentences and the main figures."""
-        from sim.report.report import summary_html
-
-        return summary_html(self)
+        return str(_picture_maker("html")(self))
 
     def __repr__(self) -> str:
         """A line that says what was run."""
@@ -468,36 +280,24 @@ def groups(arm: Arm, by: str) -> dict[str, np.ndarray]:
     raise ValueError(f"by is {by!r}; allowed: technology, domain, size, measure")
 
 
-def _effect_rows(
-    policy: str, measure: str, dates: np.ndarray, values: np.ndarray, base: np.ndarray
-) -> Iterator[tuple[Any, ...]]:
-    """Rows of Results.effects for one arm and measure; values and base [replicates, dates]."""
-    difference = values - base
-    mean = difference.mean(axis=0)
-    error = (
-        difference.std(axis=0, ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.full(len(mean), np.nan)
-    )
-    low, high = np.quantile(difference, (0.05, 0.95), axis=0)
-    for at, date in enumerate(dates):
-        interval = (mean[at] - 1.96 * error[at], mean[at] + 1.96 * error[at])
-        yield (policy, measure, date, mean[at], *interval, low[at], high[at], base[:, at].mean())
+def _picture_maker(name: str) -> Callable[[Results], Any]:
+    """What draws results: found by its entry point, since results know nothing of reports, and others may draw them."""
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group="uptake.pictures", name=name):
+        return entry.load()
+    message = "nothing draws results here: uptake is not installed, or was installed before it came to say what draws"
+    raise InputError(Problem("pictures", 0, name, message, "pip install -e . in the project's folder"))
 
 
 def events_frame(arm: Arm) -> pd.DataFrame:
     """One arm's events as a DataFrame, money in millions."""
-    return _events_frame(arm.scenario, arm.places, arm.name, arm.rows.replicates[arm.batch.event_rows], arm.batch)
-
-
-def _events_frame(
-    scenario: Scenario, places: Sequence[str], policy: str, replicate: np.ndarray, batch: Batch
-) -> pd.DataFrame:
     import pandas as pd
 
-    events = batch.events
-    policies = [BASELINE, *scenario.policies]
+    scenario, places, batch, events = arm.scenario, arm.places, arm.batch, arm.batch.events
     columns: dict[str, Any] = {
-        "replicate": replicate.astype(np.int32),
-        "policy": _category(np.zeros(len(events), int), [policy], policies),
+        "replicate": arm.rows.replicates[batch.event_rows].astype(np.int32),
+        "policy": _category(np.zeros(len(events), int), [arm.name], [BASELINE, *scenario.policies]),
         "municipality": _category(events["place"], places),
         "technology": _category(events["technology"], scenario.technologies.id),
         "spell": events["spell"],

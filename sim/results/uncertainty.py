@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sim.engine.rows import Rows, execute, rows_of
-from sim.results.run import Arm, Results
+from sim.results.arm import Arm
+from sim.results.run import Results
 
 COEFFICIENT_FIELDS = ("b1", "b2")
 

@@ -9,59 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.results.arm import BASELINE, Arm
+from sim.results.effects import effect, in_common, price
 from sim.results.measures import GRP, MONEY, Measures, default_measures, label, measure_names, unit_of
-from sim.results.run import BASELINE, Arm, Results
+from sim.results.run import Results
 from sim.scenario.errors import InputError, Problem, nearest
 from sim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-CONFIDENCE = 0.95
-RESAMPLES = 1000
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A mean difference with its interval; `paired` where both sides met the same luck, replicate by replicate."""
-
-    mean: float
-    low: float
-    high: float
-    paired: bool
-
-
-def difference(values: np.ndarray, base: np.ndarray, paired: bool, comparisons: int = 1) -> Difference:
-    """Mean of values less mean of base, float64[replicates] each, with a 95 % interval for all comparisons at once.
-
-    Student's t, paired or after Welch (1947); Bonferroni: each of `comparisons` intervals is wider, so that all of them
-    hold together with 95 %. NaN limits with a single replicate.
-    """
-    from scipy.stats import t
-
-    if paired:
-        values, base = in_common(values, base)
-        apart = values - base
-        mean, error, freedom = apart.mean(), _error(apart), len(apart) - 1.0
-    else:
-        mean, one, other = values.mean() - base.mean(), _error(values), _error(base)
-        error = float(np.hypot(one, other))
-        parts = one**4 / max(len(values) - 1, 1) + other**4 / max(len(base) - 1, 1)
-        freedom = error**4 / parts if parts > 0 else float(len(values) + len(base) - 2)
-    half = t.ppf(1.0 - (1.0 - CONFIDENCE) / (2 * comparisons), max(freedom, 1.0)) * error
-    return Difference(float(mean), float(mean - half), float(mean + half), paired)
-
-
-def in_common(values: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The replicates that both sides have: the first ones."""
-    count = min(len(values), len(base))
-    return values[:count], base[:count]
-
-
-def _error(values: np.ndarray) -> float:
-    """Standard error of a mean."""
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
 @dataclass(frozen=True)
@@ -97,19 +54,20 @@ class Comparison:
         """One figure of an entry, float64[replicates]."""
         return np.asarray(entry.figures[:, self.columns.index((measure, date))])
 
-    def table(self) -> pd.DataFrame:
+    def table(self, simultaneous: bool = False) -> pd.DataFrame:
         """A row for each entry, measure and date: mean, and the difference from the baseline with its interval.
 
-        Columns: name, policy, measure, date, mean, baseline, difference, low, high (simultaneous over entries, 95 %),
-        paired, replicates.
+        Columns: name, policy, measure, date, mean, baseline, difference, low, high, paired, replicates. The interval is
+        that of the Monte Carlo mean, 95 %, as in a report; `simultaneous`: wider, for all entries at once.
         """
         import pandas as pd
 
         rows = []
         for measure, date in self.columns:
             for entry in self.entries:
+                paired = entry.seed == self.base.seed
                 values, against = self._sides(entry, measure, date)
-                found = difference(values, against, entry.seed == self.base.seed, len(self.entries))
+                found = effect(values, against, paired, len(self.entries) if simultaneous else 1)
                 rows.append(
                     (entry.name, entry.policy, measure, date, values.mean(), against.mean(), found.mean, found.low,
                      found.high, found.paired, len(values))
@@ -122,11 +80,11 @@ class Comparison:
         sides = self.values(entry, measure, date), self.values(self.base, measure, date)
         return in_common(*sides) if entry.seed == self.base.seed else sides
 
-    def cost_effectiveness(self, measure: str = "coverage", seed: int = 0) -> pd.DataFrame:
+    def cost_effectiveness(self, measure: str = "coverage") -> pd.DataFrame:
         """What a percentage point of a share costs: further public money by further points, against the baseline.
 
-        Columns: name, date, points, millions, per_point, low, high (bootstrap over replicates, 95 %). The ratio and its
-        interval are left empty where the points may be none, or the interval would run through infinity.
+        Columns: name, date, case (see `effects.Case`), points, millions, per_point, low, high (95 %). A price stands
+        where more coverage costs more (`costs`), or less coverage saves money (`saves`); else the three are empty.
         """
         import pandas as pd
 
@@ -134,32 +92,13 @@ class Comparison:
         dates = dict.fromkeys(date for name, date in self.columns if name == measure)
         for date in dates if ("public", next(iter(dates), "")) in self.columns else ():
             for entry in self.entries:
-                paired = entry.seed == self.base.seed
-                points, millions = self._sides(entry, measure, date), self._sides(entry, "public", date)
-                ratio = _ratio(points, millions, paired, seed)
-                rows.append(
-                    (entry.name, date, 100 * (points[0].mean() - points[1].mean()),
-                     millions[0].mean() - millions[1].mean(), *ratio)
-                )  # fmt: skip
-        return pd.DataFrame(rows, columns=["name", "date", "points", "millions", "per_point", "low", "high"])
-
-
-def _ratio(
-    points: tuple[np.ndarray, np.ndarray], millions: tuple[np.ndarray, np.ndarray], paired: bool, seed: int
-) -> tuple[float, float, float]:
-    """Millions for each percentage point, and its bootstrap interval; NaN where the points may be none."""
-    found = difference(*points, paired)
-    if not (found.low > 0 or found.high < 0):
-        return np.nan, np.nan, np.nan
-    generator = np.random.default_rng(seed)
-    drawn = [generator.integers(0, len(side), (RESAMPLES, len(side))) for side in points]
-    drawn[1] = drawn[0] if paired else drawn[1]
-    apart = [pair[0][drawn[0]].mean(axis=1) - pair[1][drawn[1]].mean(axis=1) for pair in (points, millions)]
-    if apart[0].min() <= 0 <= apart[0].max():
-        return np.nan, np.nan, np.nan
-    low, high = np.quantile(apart[1] / apart[0] / 100, (0.025, 0.975))
-    centre = (millions[0].mean() - millions[1].mean()) / (points[0].mean() - points[1].mean()) / 100
-    return float(centre), float(low), float(high)
+                values, against = self._sides(entry, measure, date)
+                money = self._sides(entry, "public", date)
+                found = price((100 * values, 100 * against), money, entry.seed == self.base.seed)
+                told = (str(found.case), found.points.mean, found.money.mean, found.value, found.low, found.high)
+                rows.append((entry.name, date, *told))
+        columns = ["name", "date", "case", "points", "millions", "per_point", "low", "high"]
+        return pd.DataFrame(rows, columns=columns)
 
 
 def compare(
@@ -243,7 +182,7 @@ def compare_folders(
 
 
 def comparison_figure(found: Comparison, date: str | None = None) -> Figure:
-    """Differences from the baseline with simultaneous intervals, a panel for each measure, at one date (the last)."""
+    """Differences from the baseline with their 95 % intervals, a panel for each measure, at one date (the last)."""
     import matplotlib as mpl
 
     from sim.report.style import BLUE, GREY, INK, SMALL, STYLE, panels, shortened, tidy
@@ -275,6 +214,6 @@ def comparison_figure(found: Comparison, date: str | None = None) -> Figure:
             [shortened(entry.title, left - 0.2, float(mpl.rcParams["font.size"])) for entry in found.entries],
         )
         axes[0, 0].invert_yaxis()
-        words = f"Difference from {found.base.title}, {at}; 95 % for all at once; hollow: not paired"
+        words = f"Difference from {found.base.title}, {at}; 95 % interval of the mean; hollow: not paired"
         picture.text(left / size[0], 0.06 / size[1], words, fontsize=SMALL, color=INK)
     return picture

@@ -14,11 +14,11 @@ import numpy as np
 
 from sim.engine.columns import Structure, structure
 from sim.engine.rows import Batch, Simulation, execute, rows_of
+from sim.results.arm import BASELINE
+from sim.results.effects import effect
 from sim.results.measures import GRP, MONEY, Measures, Reducer, label, measure_names, step_at
-from sim.results.run import BASELINE
 from sim.scenario.errors import InputError, Problem, nearest
 from sim.scenario.scenario import Scenario
-from sim.studies.compare import Difference, difference
 from sim.studies.design import Factor, factors_of
 from sim.studies.study import Task, World, held, in_rows
 
@@ -515,7 +515,7 @@ def _chosen_table(scenario: Scenario, equipping: _Equipping, chosen: Sequence[in
     rows = []
     for order, place in enumerate(chosen, 1):
         with_it, without = (equipping.figures(chosen[:count], fresh) for count in (order, order - 1))
-        gain = difference(with_it, without, True)
+        gain = effect(with_it, without)
         rows.append((order, scenario.places.id[place], scenario.places.name[place], gain.mean, gain.low, gain.high))
     return pd.DataFrame(rows, columns=["order", "municipality", "name", "gain", "low", "high"])
 
@@ -529,7 +529,7 @@ def _orders_table(
     nobody, best = equipping.figures([], fresh), equipping.figures(orders["search"], fresh)
     for name, places in orders.items():
         figures = equipping.figures(places, fresh)
-        gain, behind = difference(figures, nobody, True), difference(best, figures, True)
+        gain, behind = effect(figures, nobody), effect(best, figures)
         ids = ", ".join(scenario.places.id[place] for place in places)
         rows.append((name, ids, gain.mean, gain.low, gain.high, behind.mean, behind.low, behind.high))
     columns = ["order", "municipalities", "gain", "gain_low", "gain_high", "behind", "behind_low", "behind_high"]
@@ -568,7 +568,7 @@ def leader_worth(
             elsewhere(world, part, place, measure, step).figures(found)[:, 0]
             for world, part, found in ((scenario, shared, batch), (without, apart, others))
         ]
-        worth: Difference = difference(figures[0], figures[1], True, len(leaders))
+        worth = effect(figures[0], figures[1], comparisons=len(leaders))
         rows.append((scenario.places.id[place], scenario.places.name[place], worth.mean, worth.low, worth.high))
     table = pd.DataFrame(rows, columns=["municipality", "name", "worth", "low", "high"])
     return table.sort_values("worth", ascending=False, ignore_index=True, kind="stable")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim import __version__
-from sim.results.folder import PARTIAL, check, seal, write_csv, write_text
+from sim.results.arm import BASELINE
+from sim.results.folder import PARTIAL, check, seal, whole_file, write_csv, write_text
 from sim.results.measures import MONEY, chosen_measures
-from sim.results.run import BASELINE, arm_names
+from sim.results.run import arm_names
 from sim.scenario.errors import InputError, Problem, install, nearest
 from sim.scenario.places import MEMORY_LIMIT
 from sim.scenario.scenario import Scenario, load
@@ -382,22 +382,6 @@ def _write_once(path: Path, text: str) -> None:
     if not path.is_file():
         with whole_file(path) as temporary:
             write_text(temporary, text)
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A name to write to; the file then gets its own name whole, and stays after a crash, or never appears."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    yield temporary
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    if os.name == "posix":
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _write_part(study: Study, folder: Path, numbers: np.ndarray, figures: np.ndarray) -> None:

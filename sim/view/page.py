@@ -13,7 +13,7 @@ from mesa.visualization import SolaraViz
 from mesa.visualization.utils import force_update, update_counter
 from solara.lab import use_task
 
-from sim.results.run import BASELINE
+from sim.results.arm import BASELINE
 from sim.scenario.errors import InputError
 from sim.scenario.scenario import Scenario, load
 from sim.view import picture

@@ -10,8 +10,9 @@ from matplotlib.colors import to_hex
 from sim.engine.columns import DOWN, INITIAL, INSTALLING, OPERATING, SOURCES, WANTED
 from sim.report.figures import SHADES, SOURCE_COLOURS, SOURCE_WORDS
 from sim.report.style import BLUE, ORANGE, PALE, SKY, VERMILION
-from sim.results.findings import bounds, has_money, headline
-from sim.results.run import Arm
+from sim.results.arm import Arm
+from sim.results.measures import has_money, headline
+from sim.results.targets import bounds
 from sim.scenario.scenario import Scenario
 from sim.view.session import Ensemble, Snapshot, ViewModel
 

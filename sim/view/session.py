@@ -13,8 +13,9 @@ import numpy as np
 
 from sim.engine.columns import MINOR_UNITS
 from sim.model import DiffusionModel
-from sim.results.findings import bands, has_money, month, one
-from sim.results.run import BASELINE, Arm, run
+from sim.results.arm import BASELINE, Arm
+from sim.results.measures import bands, has_money, month, one
+from sim.results.run import run
 from sim.scenario.errors import InputError, Problem
 from sim.scenario.scenario import Scenario
 from sim.scenario.schema import parameter_table

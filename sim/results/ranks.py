@@ -1,81 +1,19 @@
-"""How unequal are places, who is served, and do cities and their regions rank alike?"""
+"""Do two rankings agree, such as those of cities and of their regions?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine import rules
 from sim.engine.draws import generator
-from sim.results.findings import gini, held, rank_correlation
-from sim.results.run import SIZE_CLASSES, Arm, Results
-from sim.scenario.places import SEGMENTS
-
-if TYPE_CHECKING:
-    import pandas as pd
+from sim.results.arm import Arm
+from sim.results.measures import index_at, main_cities, region_index_at
 
 PERMUTATIONS = 9999
 RESAMPLES = 4000
 _CELLS = 20_000_000
-
-
-def index(arm: Arm, instant: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """IQ-city index, 0 to 120, at an instant: of every place, float64[replicates, n] (canonical order).
-
-    With weights [n, groups], whose columns add up to 1, of every group: a region is its places weighted by population.
-    """
-    segment = np.array(arm.scenario.technologies.segment)
-    belongs = np.array([segment == name for name in SEGMENTS], dtype=np.float64)
-    operating = np.moveaxis(np.tensordot(belongs, arm.holdings(instant), axes=(1, 1)), 0, -1)
-    if weights is not None:
-        operating = np.einsum("rns,ng->rgs", operating, weights)
-    return np.asarray(rules.iq_index(operating, belongs.sum(axis=1)))
-
-
-def people_of_regions(arm: Arm) -> np.ndarray:
-    """Weights [n, regions in focus] for `index`: the share of each municipality in the people of its region."""
-    region = arm.shared.places["region"]
-    people = np.where(arm.focus, arm.shared.places["population"], 0).astype(np.float64)
-    columns = [people * (region == r) for r in np.unique(region[arm.focus])]
-    return np.column_stack([column / column.sum() for column in columns])
-
-
-def worst_decile(counts: np.ndarray) -> np.ndarray:
-    """Mean of the lowest tenth (at least one) along the last axis."""
-    tenth = max(1, counts.shape[-1] // 10)
-    return np.asarray(np.sort(counts, axis=-1)[..., :tenth].mean(axis=-1))
-
-
-def divide(arm: Arm, instant: int) -> dict[str, np.ndarray]:
-    """The digital divide between focus municipalities at an instant, by measure, float64[replicates] each.
-
-    `gini` of the number of technologies operating; `worst_decile` and `coverage`: share of technologies operating in
-    the lowest tenth and in all; `people`: share of (person, technology) pairs served; `large`, `medium`, `small`:
-    coverage of the places of a size class (those that have a place).
-    """
-    counts = held(arm, instant)[:, arm.focus]
-    known = arm.measures()
-    names = ["coverage", "people", *(name for name, _, _ in SIZE_CLASSES if name in known)]
-    found = {"gini": gini(counts), "worst_decile": worst_decile(counts) / max(int(arm.counted.sum()), 1)}
-    return found | {name: arm.series(known[name])[:, instant] for name in names}
-
-
-def divide_table(results: Results, instants: list[int] | None = None) -> pd.DataFrame:
-    """`divide` of every arm at the start and the end, or at other instants: mean, q05 and q95 over replicates."""
-    import pandas as pd
-
-    rows = []
-    for arm in results.arms.values():
-        for instant in [0, results.scenario.steps] if instants is None else instants:
-            for name, values in divide(arm, instant).items():
-                low, high = np.quantile(values, (0.05, 0.95))
-                rows.append((arm.name, results.instants[instant], name, values.mean(), low, high))
-    return pd.DataFrame(rows, columns=["policy", "date", "measure", "mean", "q05", "q95"])
-
-
-# Ranks
+"""Pairs that Kendall's tau works on at once, to bound memory."""
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -83,6 +21,16 @@ def ranks(values: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     return np.asarray(rankdata(-np.asarray(values, dtype=np.float64), axis=-1))
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation along the last axis, ties sharing ranks; NaN where one side is all ties."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(values, axis=-1) for values in (first, second)]
+    a, b = (rank - rank.mean(axis=-1, keepdims=True) for rank in ranks)
+    scale = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
+    return np.where(scale > 0, (a * b).sum(axis=-1) / np.where(scale > 0, scale, 1), np.nan)
 
 
 def kendall(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -148,7 +96,5 @@ def cities_and_regions(arm: Arm, instant: int, name: str = "spearman") -> np.nda
 
     NaN in replicates where all regions, or all those cities, have the same index.
     """
-    weights = people_of_regions(arm)
-    cities = weights.argmax(axis=0)
-    places = index(arm, instant)
-    return np.asarray(COEFFICIENTS[name](places[:, cities], index(arm, instant, weights)))
+    cities = index_at(arm, instant)[:, main_cities(arm)]
+    return np.asarray(COEFFICIENTS[name](cities, region_index_at(arm, instant)))
