@@ -101,7 +101,7 @@ def test_drawing_while_stepping_in_threads(scenario):
                 snapshot = model.snapshot
                 picture.colours(snapshot, picture.ALL, scenario)
                 picture.arrows(snapshot, picture.ALL, scenario)
-                picture.card(snapshot, 5, scenario, model._index_weights)
+                picture.card(snapshot, 5, scenario)
                 for values in picture.live(model, picture.ALL):
                     assert len(values) >= snapshot.step + 1
                 model.equip(7, 3)
@@ -124,11 +124,9 @@ def test_equipping_is_seen(scenario):
     k = scenario.technologies.id.index("smart_lift")
     place = next(m.row for m in model.municipalities if m.status("smart_lift") == "waiting")
     assert picture.colours(model.snapshot, "smart_lift", scenario)[place] == "a"
-    assert [k, scenario.technologies.name[k]] in picture.card(model.snapshot, place, scenario, model._index_weights)[
-        "free"
-    ]
+    assert [k, scenario.technologies.name[k]] in picture.card(model.snapshot, place, scenario)["free"]
     model.equip(place, k)
-    card = picture.card(model.snapshot, place, scenario, model._index_weights)
+    card = picture.card(model.snapshot, place, scenario)
     assert [row[0] for row in card["rows"]] == [scenario.technologies.name[k]]
     assert card["rows"][0][3] == "action by hand"
     assert picture.colours(model.snapshot, "smart_lift", scenario)[place] in "cd"

@@ -1,4 +1,13 @@
-"""What is on the page? Mesa's SolaraViz with a map, curves and a table of regions. Solara imports this for `Page`."""
+"""What is on the page? Mesa's SolaraViz with a map, curves and a table of regions. Solara imports this for `Page`.
+
+Three things are used that neither Mesa nor Solara documents, and that a new version may move:
+
+- `update_counter` and `force_update` of `mesa.visualization.utils`: Mesa's controls raise the counter after each step,
+  and a component that has read it is drawn anew. Nothing public tells that a step is over.
+- The classes `.vue-grid-layout` and `.v-tabs` in `page.css`: SolaraViz lays components out in a grid that can be
+  dragged, within tabs, and has no option for either; the style sheet makes it one page that fits the screen.
+- `solara.server.starlette.app` in `server.py`: what `solara run` serves, here behind a doorkeeper.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +49,8 @@ def MapView(  # noqa: N802
     event_choose: Callable[[str], None] | None = None,
     event_equip: Callable[[list[int]], None] | None = None,
 ) -> None:
-    """Draw the map and the card of a place; `ground` is JSON, since Solara and Vue look into each value of a dict."""
+    """Draw the map and the card of a place."""
+    # `ground` is JSON: Solara and Vue look into each value of a dict, nine tenths of a frame with 6 000 places
 
 
 @solara.component_vue("curves.vue")
@@ -75,7 +85,7 @@ def map_of(scenario: Scenario, choice: solara.Reactive[str]) -> Any:
             colours=picture.colours(snapshot, choice.value, scenario),
             arrows=picture.arrows(snapshot, choice.value, scenario),
             choice=choice.value,
-            card=picture.card(snapshot, place, scenario, model._index_weights) if place >= 0 else None,
+            card=picture.card(snapshot, place, scenario) if place >= 0 else None,
             pinned=pinned.value >= 0,
             event_hover=hovered.set,
             event_pin=pinned.set,
@@ -92,7 +102,7 @@ def curves_of(scenario: Scenario, choice: solara.Reactive[str]) -> Any:
 
     def behind(model: ViewModel) -> Ensemble:
         if model.setup not in kept:
-            found = ensemble(model)
+            found = ensemble(model)  # meanwhile another tab may have put its own there
             while len(kept) >= ENSEMBLES_KEPT:
                 kept.pop(next(iter(kept)), None)
             kept[model.setup] = found
@@ -101,6 +111,7 @@ def curves_of(scenario: Scenario, choice: solara.Reactive[str]) -> Any:
     @solara.component
     def Curves(model: ViewModel) -> None:  # noqa: N802
         update_counter.get()
+        # in a thread, since a hundred replicates take seconds; an error that reached Solara would end the page
         task = use_task(lambda: behind(model), dependencies=[model.setup], raise_error=False, prefer_threaded=True)
         band = task.value if task.finished else None
         lines = solara.use_memo(
@@ -149,6 +160,7 @@ def controls(scenario: Scenario) -> dict[str, Any]:
 @solara.component
 def Viewer(scenario: Scenario) -> None:  # noqa: N802
     """Mesa's page with one model for this browser session."""
+    # made here and not in the module: a model of the module would be shared by all tabs
     choice = solara.use_reactive(picture.ALL)
     model = solara.use_memo(lambda: ViewModel(source=scenario, seed=str(scenario.seed)), [])
     components = solara.use_memo(

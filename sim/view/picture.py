@@ -49,7 +49,7 @@ class Projection:
 
     @staticmethod
     def _unrolled(longitude: np.ndarray) -> np.ndarray:
-        """Chukotka lies east of Kamchatka, not west of Alaska."""
+        # Chukotka lies east of Kamchatka, not west of Alaska: the map is cut in the Bering Strait, not at 180 degrees
         return np.where(longitude < -168.5, longitude + 360.0, longitude)
 
     def points(self, longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
@@ -70,7 +70,9 @@ def ground(scenario: Scenario, arm: Arm) -> dict[str, Any]:
     outside = ((points < 4) | (points > frame - 4)).any(axis=1) & ~member
     points[outside] = to_edge(points[outside], frame)
     people = np.sqrt(arm.shared.places["population"] / arm.shared.places["population"][member].max())
-    radius = np.where(~member, 5.0, np.clip(26.0 * people, *((1.6, 9.0) if len(people) > 1000 else (4.5, 26.0))))
+    # area is population; thousands of places need small dots, or they would cover the country
+    smallest, largest_dot = (1.6, 9.0) if len(people) > 1000 else (4.5, 26.0)
+    radius = np.where(~member, 5.0, np.clip(26.0 * people, smallest, largest_dot))
     names = [scenario.places.name[i] for i in order]
     largest = np.flatnonzero(member)[np.argsort(-people[member], kind="stable")][:8]
     return {
@@ -116,7 +118,7 @@ def free_labels(
     taken: list[tuple[float, float, float]] = []
     labels: list[list[Any]] = []
     for i in wanted:
-        width = 7.6 * len(names[i])
+        width = 7.6 * len(names[i])  # of a letter in the style sheet's 14 pixels, on average
         right = points[i, 0] + radius[i] + 3 + width < frame[0]
         x = points[i, 0] + (radius[i] + 3 if right else -radius[i] - 3)
         left, y = (x if right else x - width), points[i, 1] + 4
@@ -142,7 +144,7 @@ def colours(snapshot: Snapshot, choice: str, scenario: Scenario) -> str:
         for number, (_, _, belonging) in enumerate(STATUS_LEGEND):
             states[list(belonging)] = number
         level = states[snapshot.status[scenario.technologies.id.index(choice)]]
-    return bytes(level + ord("a")).decode("ascii")
+    return bytes(level + ord("a")).decode("ascii")  # one short text: the only thing that is sent in each frame
 
 
 def arrows(snapshot: Snapshot, choice: str, scenario: Scenario) -> list[list[Any]]:
@@ -158,7 +160,7 @@ def arrows(snapshot: Snapshot, choice: str, scenario: Scenario) -> list[list[Any
     ]
 
 
-def card(snapshot: Snapshot, place: int, scenario: Scenario, weights: np.ndarray) -> dict[str, Any]:
+def card(snapshot: Snapshot, place: int, scenario: Scenario) -> dict[str, Any]:
     """All about one place: who it is, its index and budget, what it has since when and after whom, what it may take."""
     arm = snapshot.run
     at = int(arm.shared.network.order[place])
@@ -176,8 +178,7 @@ def card(snapshot: Snapshot, place: int, scenario: Scenario, weights: np.ndarray
         ]
         for k, event in sorted(current.items(), key=lambda pair: -max(int(pair[1]["adopted"]), 0))
     ]
-    index = float(weights @ snapshot.operating[:, place])
-    facts = [f"{scenario.places.population[at]:,.0f} people", f"index {index:.1f} of 120"]
+    facts = [f"{scenario.places.population[at]:,.0f} people", f"index {snapshot.index[place]:.1f} of 120"]
     if has_money(scenario):
         facts.append(f"budget at hand {snapshot.balance[place]:,.1f} million {scenario.currency}")
     return {

@@ -94,8 +94,9 @@ def run(scenario_source: str, overrides: dict[str, Any], port: int, open_browser
     with _socket(port) as listener:
         port = listener.getsockname()[1]
         _prepare(scenario_source, overrides)
-        if not is_cached():
+        if not is_cached():  # nothing else would be seen to happen meanwhile
             print("compiling the engine, once: about half a minute", file=sys.stderr, flush=True)
+        # the first step loads the compiled code: here, and not when the page waits for it
         DiffusionModel(scenario.override({"replicates": 1})).step()
         server = _server(port, lambda: _announce(f"http://{ADDRESS}:{port}/", open_browser))
         with contextlib.suppress(KeyboardInterrupt):

@@ -62,7 +62,8 @@ class Row(NamedTuple):
 class Snapshot:
     """What the page draws: nothing in it changes, whatever the model does meanwhile.
 
-    `status` uint8[K, n], `operating` bool[K, n], `balance` float64[n] in millions; `run` holds copies of the events.
+    `status` uint8[K, n], `operating` bool[K, n], `balance` float64[n] in millions, `index` float64[n] of 120; places
+    are in canonical order. `run` holds copies of the events.
     """
 
     step: int
@@ -70,6 +71,7 @@ class Snapshot:
     status: np.ndarray
     operating: np.ndarray
     balance: np.ndarray
+    index: np.ndarray
     run: Arm
     league: tuple[Row, ...]
 
@@ -119,14 +121,16 @@ class ViewModel(DiffusionModel):
             Row(region.name, region.id in scenario.focus, region.index, region.grp, sum(region.spending.values()))
             for region in self._regions
         ]
+        operating = self.operating
         return Snapshot(
-            now.step,
-            month(scenario, now.step),
-            now.state.cells["status"].copy(),
-            self.operating,
-            now.state.budgets["balance"] / MINOR_UNITS,
-            self.results,
-            tuple(sorted(league, key=lambda row: -row.iq)),
+            step=now.step,
+            date=month(scenario, now.step),
+            status=now.state.cells["status"].copy(),
+            operating=operating,
+            balance=now.state.budgets["balance"] / MINOR_UNITS,
+            index=self._index_weights @ operating,
+            run=self.results,
+            league=tuple(sorted(league, key=lambda row: -row.iq)),
         )
 
 
@@ -165,7 +169,10 @@ def levers_of(scenario: Scenario) -> list[Lever]:
 
 
 def step_of(*values: float) -> float:
-    """A slider's step, a power of ten down to a millionth, on which all values lie: it stops nowhere else."""
+    """A slider's step, a power of ten down to a millionth, on which all values lie: it stops nowhere else.
+
+    A slider that stood between two steps would move the parameter as soon as it is drawn.
+    """
     decimals = max(-int(Decimal(repr(float(value))).normalize().as_tuple().exponent) for value in values)
     return 10.0 ** -min(max(decimals, 2), 6)
 
@@ -179,9 +186,10 @@ class Ensemble:
 
 
 def ensemble(model: ViewModel) -> Ensemble:
-    """Run the replicates behind the live one, on one thread, so that the other is left for the picture."""
+    """Run the replicates behind the live one."""
     scenario = model.simulation.scenario
     replicates = min(scenario.replicates, MOST_REPLICATES)
+    # on one thread, so that a core is left for the picture
     arm = run(scenario, replicates, model.simulation.seed, "none", threads=1).baseline
     found = {name: bands(one(arm, k)) for k, name in enumerate(scenario.technologies.id)}
     found["coverage"] = bands(arm.series(arm.measures()["coverage"]))
