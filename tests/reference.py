@@ -399,14 +399,14 @@ class Reference:
         self.incidents[i] += 1
         self.incident_clock[i] = self.incident_threshold(i)
         outage, distrust = self.s.security.outage, self.s.security.distrust
-        down = max(1, math.floor(outage / self.years_a_step + 0.5)) if outage > 0 else 0
+        down = max(1, round(outage / self.years_a_step)) if outage > 0 else 0
         if down:
             self.down_until[i] = self.t + down
             for k in exposed:
                 if self.status[i, k] == "operating":
                     self.status[i, k] = "down"
         if distrust > 0:
-            self.distrust_until[i] = self.t + math.floor(2 / self.years_a_step + 0.5)
+            self.distrust_until[i] = self.t + round(2 / self.years_a_step)
         self.outages.append((i, self.t + 1, min(self.t + 1 + down, self.s.steps + 1)))
 
     def lapse(self) -> None:

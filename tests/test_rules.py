@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.engine import rules
+from sim.engine import rules, sphere
 
 SHARE = st.floats(0.0, 1.0)
 POSITIVE = st.floats(0.01, 100.0)
@@ -132,17 +132,42 @@ def test_supply_recovers_with_substitution_and_never_without() -> None:
 
 
 def test_influence_worked_by_hand() -> None:
-    assert rules.influence(10_000.0, 50.0, 0.5, 1.0) == pytest.approx(2.0)
+    assert rules.influence(rules.mass(10_000.0, 0.5), 50.0, 1.0) == pytest.approx(2.0)
 
 
-@given(st.floats(1, 1e7), st.floats(0, 10), st.floats(0, 2), st.floats(0, 3))
-def test_places_nearer_than_ten_kilometres_count_as_ten(mass: float, distance: float, k: float, decay: float) -> None:
-    assert rules.influence(mass, distance, k, decay) == rules.influence(mass, 10.0, k, decay)
+@given(st.floats(1, 1e7), st.floats(0, 10), st.floats(0, 3))
+def test_places_nearer_than_ten_kilometres_count_as_ten(mass: float, distance: float, decay: float) -> None:
+    assert rules.influence(mass, distance, decay) == rules.influence(mass, 10.0, decay)
 
 
 @given(st.floats(1, 1e7), st.floats(10, 2e4))
 def test_influence_without_exponents_is_one(mass: float, distance: float) -> None:
-    assert rules.influence(mass, distance, 0.0, 0.0) == 1.0
+    assert rules.influence(rules.mass(mass, 0.0), distance, 0.0) == 1.0
+
+
+@given(st.floats(1, 1e6), st.floats(10, 2e4), st.floats(0.1, 3), st.floats(1, 1e6))
+def test_whoever_is_beyond_reach_has_less_influence_than_the_cut(
+    mass: float, distance: float, decay: float, other: float
+) -> None:
+    weight = rules.influence(mass, distance, decay)
+    beyond = rules.EARTH_RADIUS * math.sqrt(rules.reach(other, decay) * rules.cut(weight, decay))
+    assert rules.influence(other, beyond, decay) <= weight
+
+
+def test_without_decay_nobody_is_beyond_reach() -> None:
+    assert rules.cut(1.0, 0.0) == math.inf
+    assert rules.reach(np.ones(2), 0.0).tolist() == [math.inf, math.inf]
+
+
+@given(st.floats(-90, 90), st.floats(-180, 180), st.floats(-90, 90), st.floats(-180, 180))
+def test_the_great_circle_is_that_of_the_haversine(north: float, east: float, other: float, far: float) -> None:
+    a, b = math.radians(north), math.radians(other)
+    half = math.sin((a - b) / 2) ** 2 + math.cos(a) * math.cos(b) * math.sin(math.radians(east - far) / 2) ** 2
+    haversine = 2 * 6371.0088 * math.asin(math.sqrt(min(1.0, half)))
+    points = sphere.on_sphere([north, other], [east, far])
+    arc = float(sphere.kilometres(points[0], points[1]))
+    assert arc == pytest.approx(haversine, abs=0.5)
+    assert rules.great_circle(float(np.linalg.norm(points[0] - points[1]))) == pytest.approx(arc, rel=1e-12)
 
 
 @given(st.integers(0, 2**31), SHARE)
@@ -205,16 +230,32 @@ def test_a_platform_makes_it_cheaper_scarcity_and_protection_dearer(
     assert rules.full_cost(relative, 0.0, size, cut, premium, supply, protection) == 0.0
 
 
-@given(AMOUNT, SHARE, SHARE, AMOUNT)
+@given(AMOUNT, SHARE, SHARE, AMOUNT, SHARE, AMOUNT)
 def test_who_pays_sums_to_the_cost_and_no_pool_pays_more_than_it_has(
-    cost: int, private_share: float, regional_share: float, balance: int
+    cost: int, private_share: float, regional_share: float, region: int, federal_share: float, state: int
 ) -> None:
-    private = rules.part(cost, private_share)
-    regional = rules.co_financed(cost - private, regional_share, balance)
+    federal_share = min(federal_share, 1.0 - regional_share)
+    paid = rules.payers(cost, private_share, regional_share, region, federal_share, state)
+    own, regional, federal, private = paid
+    assert sum(paid) == cost
+    assert own >= 0
     assert 0 <= private <= cost
-    assert 0 <= regional <= min(balance, cost - private)
-    assert isinstance(private, int)
-    assert isinstance(regional, int)
+    assert 0 <= regional <= min(region, cost - private)
+    assert 0 <= federal <= min(state, cost - private)
+    assert all(isinstance(amount, int) for amount in paid)
+
+
+def test_who_pays_worked_by_hand() -> None:
+    assert rules.payers(1000, 0.1, 0.3, 10_000, 0.2, 100) == (530, 270, 100, 100)
+
+
+def test_the_federal_level_supports_what_leaders_and_platforms_bring() -> None:
+    assert rules.federal_share(0.2, True) == 0.2
+    assert rules.federal_share(0.2, False) == 0.0
+
+
+def test_the_reserve_is_open_to_those_at_or_below_the_median() -> None:
+    assert [rules.open_reserve(70, operating, 3) for operating in (2, 3, 4)] == [70, 70, 0]
 
 
 def test_a_pool_pays_the_smaller_of_its_share_and_its_balance() -> None:
@@ -274,6 +315,25 @@ def test_the_yearly_shock_has_mean_one_and_is_one_without_volatility() -> None:
     values = [rules.yearly_shock(float(x), 0.2) for x in nodes]
     assert np.dot(values, weights) / weights.sum() == pytest.approx(1.0, rel=1e-12)
     assert rules.yearly_shock(3.0, 0.0) == 1.0
+
+
+# Time
+
+
+def test_durations_are_whole_steps_and_halves_go_to_the_even_number() -> None:
+    month = 1.0 / 12.0
+    assert [int(rules.whole_steps(years, month)) for years in (0.0, 0.04, 0.5, 0.125, 0.375)] == [0, 0, 6, 2, 4]
+    assert rules.whole_steps(np.array([0.5, 2.0]), 0.25).tolist() == [2, 8]
+    assert rules.lifetime(np.array([0.01, 7.0]), month).tolist() == [1, 84]
+
+
+def test_an_outage_lasts_a_step_at_the_least_unless_there_is_none() -> None:
+    assert [rules.outage_steps(years, 1.0 / 12.0) for years in (0.0, 0.01, 0.5)] == [0, 1, 6]
+
+
+@given(st.integers(1, 600), st.floats(0, 1, exclude_max=True))
+def test_what_was_there_at_the_start_ends_within_its_life(life: int, luck: float) -> None:
+    assert 1 <= rules.remaining_life(life, luck) <= life
 
 
 # Incidents and the index

@@ -11,45 +11,8 @@ import math
 
 import numpy as np
 
+from sim.engine import columns as c
 from sim.engine import draws, rules
-from sim.engine.columns import (
-    EXTERNAL,
-    INSTALLING,
-    LEADERS,
-    MANDATE,
-    NEVER,
-    NOBODY,
-    OPERATING,
-    PEERS,
-    PLATFORM,
-    WAITING,
-    WANTED,
-    all_rates,
-    all_remaining,
-    cells,
-    events,
-    exposures,
-    fit,
-    following,
-    leaders_in,
-    leaders_out,
-    mandates,
-    municipalities,
-    offers,
-    payments,
-    peers_in,
-    peers_out,
-    places,
-    platforms,
-    rates,
-    regions,
-    remaining,
-    spells,
-    stale,
-    starts,
-    technologies,
-    wants,
-)
 from sim.engine.compiling import inner, part, prefetch
 
 HIGHEST_RATE = 1e30
@@ -66,18 +29,18 @@ AHEAD = 12
 @inner
 def multiplier(m, k, i):
     """M of a cell as it stands: capacity and attractiveness."""
-    tech, municipality = technologies(m)[k], municipalities(m)[i]
+    tech, municipality = c.technologies(m)[k], c.municipalities(m)[i]
     value = rules.attractiveness(
         tech.benefit,
-        fit(m)[k, municipality.region],
+        c.fit(m)[k, municipality.region],
         municipality.divide,
         m.inclusion,
         tech.privacy,
         m.protection,
-        rules.resistance(municipality.resistance, m.distrust, municipality.distrust_until != NEVER),
-        exposures(m)[k, i].peers * rules.EXPOSURE_UNIT,
+        rules.resistance(municipality.resistance, m.distrust, municipality.distrust_until != c.NEVER),
+        c.exposures(m)[k, i].peers * rules.EXPOSURE_UNIT,
         tech.complexity,
-        platforms(m)[k, municipality.region].platform,
+        c.platforms(m)[k, municipality.region].platform,
     )
     return rules.multiplier(municipality.capacity, m.benefit_weight, value)
 
@@ -85,7 +48,7 @@ def multiplier(m, k, i):
 @inner
 def terms(m, k, i):
     """The sources of a cell's hazard, see `rules.hazard_terms`."""
-    exposure, municipality = exposures(m)[k, i], municipalities(m)[i]
+    exposure, municipality = c.exposures(m)[k, i], c.municipalities(m)[i]
     return rules.hazard_terms(
         municipality.external,
         m.peers,
@@ -93,14 +56,14 @@ def terms(m, k, i):
         m.leaders,
         exposure.leaders * rules.EXPOSURE_UNIT,
         m.platform_rate,
-        platforms(m)[k, municipality.region].platform,
+        c.platforms(m)[k, municipality.region].platform,
     )
 
 
 @inner
 def rate(m, k, i):
     """What a step takes off the clock of a waiting cell, before supply and mandate."""
-    if cells(m)[k, i].lacking:
+    if c.cells(m)[k, i].lacking:
         return 0.0
     hazard = rules.hazard(multiplier(m, k, i), terms(m, k, i))
     # beyond 32-bit numbers a rate would be infinite, and without supply not a number
@@ -110,7 +73,7 @@ def rate(m, k, i):
 @inner
 def note_stale(cell, offer, noted, i):
     """Note that the rate of place i's cell must be worked out anew, if it is waiting."""
-    if cell.status == WAITING and not cell.stale:
+    if cell.status == c.WAITING and not cell.stale:
         cell.stale = 1
         noted[offer.stale] = i
         offer.stale += 1
@@ -119,7 +82,7 @@ def note_stale(cell, offer, noted, i):
 @inner
 def mark(m, k, i):
     """Note that the rate of a cell must be worked out anew."""
-    note_stale(cells(m)[k, i], offers(m)[k], stale(m)[k], i)
+    note_stale(c.cells(m)[k, i], c.offers(m)[k], c.stale(m)[k], i)
 
 
 @inner
@@ -132,8 +95,8 @@ def mark_all(m, i):
 @inner
 def refresh(m, k):
     """Work out the rates that have gone stale."""
-    offer, noted, own, paces = offers(m)[k], stale(m)[k], cells(m)[k], rates(m)[k]
-    exposure, people = exposures(m)[k], municipalities(m)
+    offer, noted, own, paces = c.offers(m)[k], c.stale(m)[k], c.cells(m)[k], c.rates(m)[k]
+    exposure, people = c.exposures(m)[k], c.municipalities(m)
     for at in range(offer.stale):
         ahead = noted[min(at + AHEAD, offer.stale - 1)]
         prefetch(people, ahead)
@@ -142,7 +105,7 @@ def refresh(m, k):
         prefetch(exposure, ahead)
         i = np.int64(noted[at])
         own[i].stale = 0
-        if own[i].status == WAITING:
+        if own[i].status == c.WAITING:
             paces[i] = rate(m, k, i)
     offer.stale = 0
 
@@ -159,15 +122,15 @@ def part_of(weight, part, announced):
 @inner
 def push(m, k, j, sign, part):
     """Add (sign 1) or take away (-1) place j's influence with those who listen to it, and mark them stale."""
-    place = places(m)[j]
+    place = c.places(m)[j]
     # found once, not for every link: stores in the loop could change any address, as far as the compiler knows
-    own, exposure, offer, noted = cells(m)[k], exposures(m)[k], offers(m)[k], stale(m)[k]
-    channel = peers_out(m)
+    own, exposure, offer, noted = c.cells(m)[k], c.exposures(m)[k], c.offers(m)[k], c.stale(m)[k]
+    channel = c.peers_out(m)
     for at in range(place.peers_out[0], place.peers_out[1]):
         link = channel[at]
         exposure[link.place].peers += sign * part_of(link.weight, part, m.announced)
         note_stale(own[link.place], offer, noted, np.int64(link.place))
-    channel = leaders_out(m)
+    channel = c.leaders_out(m)
     for at in range(place.leaders_out[0], place.leaders_out[1]):
         link = channel[at]
         exposure[link.place].leaders += sign * part_of(link.weight, part, m.announced)
@@ -180,8 +143,8 @@ def push(m, k, j, sign, part):
 @inner
 def clock(m, k, i, spell):
     """The threshold of a cell's clock: a standard exponential keyed by municipality, technology and spell."""
-    bits = draws.stream(m.run, draws.CLOCK, places(m)[i].key)
-    return draws.exponential(draws.cell_bits(bits, technologies(m)[k].key, spell))
+    bits = draws.stream(m.run, draws.CLOCK, c.places(m)[i].key)
+    return draws.exponential(draws.cell_bits(bits, c.technologies(m)[k].key, spell))
 
 
 @inner
@@ -191,20 +154,20 @@ def supply(m, t):
         return
     years = (t - m.sanctions_from) * m.step
     for k in range(m.technologies_count):
-        foreign = technologies(m)[k].foreign_share
-        offers(m)[k].supply = rules.supply(foreign, m.severity, m.substitution, years)
+        foreign = c.technologies(m)[k].foreign_share
+        c.offers(m)[k].supply = rules.supply(foreign, m.severity, m.substitution, years)
 
 
 @part
 def bring_up_to_date(m, k, t):
     """Rates of technology k as of now, and what mandates take off its clocks."""
-    offer = offers(m)[k]
+    offer = c.offers(m)[k]
     offer.wants = 0
     if offer.stale > 0:
         refresh(m, k)
     for d in range(m.mandates_count):
-        if mandates(m)[d].technology == k and mandates(m)[d].start <= t < mandates(m)[d].stop:
-            run_down(m, k, mandates(m)[d].region, mandates(m)[d].rate * m.step)
+        if c.mandates(m)[d].technology == k and c.mandates(m)[d].start <= t < c.mandates(m)[d].stop:
+            run_down(m, k, c.mandates(m)[d].region, c.mandates(m)[d].rate * m.step)
 
 
 @inner
@@ -212,11 +175,11 @@ def run_clocks(m, first, last, t):
     """Clocks run down at the hazard, technologies of the same supply together; at zero the technology is wanted."""
     here = first * m.places_count
     for k in range(first, last):
-        if k + 1 == last or offers(m)[k + 1].supply != offers(m)[k].supply:
+        if k + 1 == last or c.offers(m)[k + 1].supply != c.offers(m)[k].supply:
             beyond = (k + 1) * m.places_count
             for start in range(here, beyond, BLOCK):
                 stop = min(start + BLOCK, beyond)
-                if age(all_remaining(m), all_rates(m), start, stop, np.float32(offers(m)[k].supply)) > 0:
+                if age(c.all_remaining(m), c.all_rates(m), start, stop, np.float32(c.offers(m)[k].supply)) > 0:
                     collect(m, start, stop)
             here = beyond
     for k in range(first, last):
@@ -237,26 +200,26 @@ def age(clocks, paces, start, stop, factor):
 @inner
 def run_down(m, k, r, toll):
     """A mandate takes its toll off the clocks of its region, where the prerequisites operate."""
-    clocks = remaining(m)[k]
-    for i in range(regions(m)[r].start, regions(m)[r].stop):
-        if cells(m)[k, i].status == WAITING and not cells(m)[k, i].lacking:
+    clocks = c.remaining(m)[k]
+    for i in range(c.regions(m)[r].start, c.regions(m)[r].stop):
+        if c.cells(m)[k, i].status == c.WAITING and not c.cells(m)[k, i].lacking:
             clocks[i] -= np.float32(toll)
 
 
 @inner
 def collect(m, start, stop):
     """Those whose clock has run out want the technology."""
-    clocks = all_remaining(m)
+    clocks = c.all_remaining(m)
     for at in range(start, stop):
         if clocks[at] <= np.float32(0.0):
             k = at // m.places_count
             i = at - k * m.places_count
-            offer = offers(m)[k]
-            wants(m)[k, offer.wants].place = i
+            offer = c.offers(m)[k]
+            c.wants(m)[k, offer.wants].place = i
             offer.wants += 1
             clocks[at] = math.inf
-            rates(m)[k, i] = 0.0
-            cells(m)[k, i].status = WANTED
+            c.rates(m)[k, i] = 0.0
+            c.cells(m)[k, i].status = c.WANTED
 
 
 # Attribution
@@ -265,8 +228,8 @@ def collect(m, start, stop):
 @inner
 def reasons(m, k, t):
     """Each place that wants a technology wants it for a reason of its own."""
-    entries, count, exposure, number = wants(m)[k], offers(m)[k].wants, exposures(m)[k], spells(m)[k]
-    everybody, people, peers, leaders = places(m), municipalities(m), peers_in(m), leaders_in(m)
+    entries, count, exposure, number = c.wants(m)[k], c.offers(m)[k].wants, c.exposures(m)[k], c.spells(m)[k]
+    everybody, people, peers, leaders = c.places(m), c.municipalities(m), c.peers_in(m), c.leaders_in(m)
     for at in range(count):
         i = entries[min(at + 2 * AHEAD, count - 1)].place
         prefetch(everybody, i)
@@ -285,8 +248,8 @@ def mandated_rate(m, k, i, t):
     """The mandates' rate on a cell at step t, 1/year."""
     total = 0.0
     for d in range(m.mandates_count):
-        decree = mandates(m)[d]
-        here = decree.technology == k and decree.region == places(m)[i].region
+        decree = c.mandates(m)[d]
+        here = decree.technology == k and decree.region == c.places(m)[i].region
         if here and decree.start <= t < decree.stop:
             total += decree.rate
     return total
@@ -299,39 +262,39 @@ def attribute(m, k, i, t):
     Sources are laid end to end, peers first, and the keyed uniform number falls on one of them. It is the model's
     attribution, and no evidence of who convinced whom.
     """
-    exposure, place, key = exposures(m)[k, i], places(m)[i], technologies(m)[k].key
-    pace = 0.0 if cells(m)[k, i].lacking else multiplier(m, k, i) * offers(m)[k].supply
+    exposure, place, key = c.exposures(m)[k, i], c.places(m)[i], c.technologies(m)[k].key
+    pace = 0.0 if c.cells(m)[k, i].lacking else multiplier(m, k, i) * c.offers(m)[k].supply
     external, peers, leaders, platform = terms(m, k, i)
     external, peers, leaders, platform = pace * external, pace * peers, pace * leaders, pace * platform
     mandate = mandated_rate(m, k, i, t)
-    spell = spells(m)[k, i].number
+    spell = c.spells(m)[k, i].number
     luck = draws.uniform(draws.cell_bits(draws.stream(m.run, draws.SOURCE, place.key), key, spell))
     point = draws.uniform(draws.cell_bits(draws.stream(m.run, draws.GUIDE, place.key), key, spell))
     luck *= peers + leaders + platform + mandate + external
     if luck < peers:
-        return PEERS, guide(peers_in(m), place.peers_in, m, k, point * exposure.peers)
+        return c.PEERS, guide(c.peers_in(m), place.peers_in, m, k, point * exposure.peers)
     luck -= peers
     if luck < leaders:
-        return LEADERS, guide(leaders_in(m), place.leaders_in, m, k, point * exposure.leaders)
+        return c.LEADERS, guide(c.leaders_in(m), place.leaders_in, m, k, point * exposure.leaders)
     luck -= leaders
     if luck < platform:
-        return PLATFORM, NOBODY
+        return c.PLATFORM, c.NOBODY
     if luck < platform + mandate:
-        return MANDATE, NOBODY
-    return EXTERNAL, NOBODY
+        return c.MANDATE, c.NOBODY
+    return c.EXTERNAL, c.NOBODY
 
 
 @inner
 def guide(channel, bounds, m, k, target):
     """The place whose part of the exposure holds the point `target`; parts are laid end to end, strongest first."""
     passed = 0
-    last = NOBODY
+    last = c.NOBODY
     for at in range(bounds[0], bounds[1]):
         link = channel[at]
-        status = cells(m)[k, link.place].status
-        if status == OPERATING:
+        status = c.cells(m)[k, link.place].status
+        if status == c.OPERATING:
             passed += link.weight
-        elif status == INSTALLING:
+        elif status == c.INSTALLING:
             passed += rules.announced_weight(link.weight, m.announced)
         else:
             continue
@@ -349,15 +312,15 @@ def add_event(m, k, i, wanted, adopted, source, guide):
     """Append an adoption to the list of events; returns its number."""
     at = m.event_count
     m.event_count = at + 1
-    event = events(m)[at]
-    spell = spells(m)[k, i]
+    event = c.events(m)[at]
+    spell = c.spells(m)[k, i]
     spell.event = at
     event.place, event.technology, event.spell = i, k, spell.number
     event.wanted, event.adopted = wanted, adopted
-    event.operating = event.ended = NEVER
+    event.operating = event.ended = c.NEVER
     event.source, event.guide = source, guide
     if m.paid:
-        payment = payments(m)[at]
+        payment = c.payments(m)[at]
         payment.own = payment.regional = payment.federal = payment.private = 0
     return at
 
@@ -365,15 +328,15 @@ def add_event(m, k, i, wanted, adopted, source, guide):
 @inner
 def adopt(m, k, i, wanted, t, source, guide):
     """Place i adopts technology k in step t: announced now, operating after the lag. Returns the event's number."""
-    lag = technologies(m)[k].lag
+    lag = c.technologies(m)[k].lag
     at = add_event(m, k, i, wanted, t + 1, source, guide)
-    cells(m)[k, i].status = INSTALLING
+    c.cells(m)[k, i].status = c.INSTALLING
     m.waiting -= 1
     if lag > 0 and m.announced > 0.0:
         push(m, k, i, 1, ANNOUNCED)
     if 0 <= t + lag < m.steps:
-        following(m)[at] = starts(m)[k, t + lag]
-        starts(m)[k, t + lag] = at
+        c.following(m)[at] = c.starts(m)[k, t + lag]
+        c.starts(m)[k, t + lag] = at
     return at
 
 
@@ -381,6 +344,6 @@ def adopt(m, k, i, wanted, t, source, guide):
 def adopt_all(m, t):
     """Where money is slack, whoever wants adopts."""
     for k in range(m.technologies_count):
-        for at in range(offers(m)[k].wants):
-            entry = wants(m)[k, at]
+        for at in range(c.offers(m)[k].wants):
+            entry = c.wants(m)[k, at]
             adopt(m, k, np.int64(entry.place), t + 1, t, entry.source, entry.guide)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim.engine import rules
 from sim.engine.compiling import column
 from sim.engine.draws import identity_keys
 from sim.engine.network import LINK, Channel, Network, build
@@ -382,17 +383,16 @@ def _places(scenario: Scenario, order: np.ndarray) -> np.ndarray:
 
 def _technologies(scenario: Scenario) -> np.ndarray:
     tech = scenario.technologies
-    per_year = 12.0 / scenario.step
+    step = scenario.step / 12.0
     life = np.asarray(tech.life, dtype=np.float64)
+    ends = np.isfinite(life)
     column = np.zeros(len(tech.id), _GIVEN["technologies"][0])
     column["key"] = identity_keys(tech.id)
     for name in ("cost", "complexity", "benefit", "foreign_share", "privacy", "saving"):
         column[name] = getattr(tech, name)
     column["running"] = tech.running_cost
-    column["lag"] = np.rint(np.asarray(tech.lag) * per_year)
-    column["life"] = np.where(
-        np.isfinite(life), np.maximum(1, np.rint(np.where(np.isfinite(life), life, 0) * per_year)), 0
-    )
+    column["lag"] = rules.whole_steps(np.asarray(tech.lag), step)
+    column["life"][ends] = rules.lifetime(life[ends], step)
     column["exposed"] = ~np.asarray(tech.immune)
     column["counted"] = [segment != "" for segment in tech.segment]
     return column

@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils, config
 from numba.core.datamodel.models import ArrayModel
-from numba.extending import intrinsic, lower_builtin, register_model
+from numba.extending import intrinsic, lower_builtin, register_jitable, register_model
 from numba.np import arrayobj
 
 
@@ -63,6 +63,11 @@ are kept alive by Python."""
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function where it is used, in compiled code or from Python."""
     return numba.njit(function, **_OPTIONS)
+
+
+def everywhere(function: Callable[..., Any]) -> Any:
+    """Leave a function as it is, for numbers and arrays in Python, and let compiled code call it with numbers too."""
+    return register_jitable(**_OPTIONS)(function)
 
 
 def inner(function: Callable[..., Any]) -> Any:

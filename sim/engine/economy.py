@@ -2,31 +2,28 @@
 
 import numpy as np
 
+from sim.engine import columns as c
 from sim.engine import draws, rules
-from sim.engine.columns import calendar, funds, municipalities, places, regions, since_base, yearly
 from sim.engine.compiling import inner
 from sim.engine.money import region_budgets
 
 
 @inner
 def share_operating(m, r):
-    """S_r: population-weighted share of technologies operating; people of no place here count as without."""
-    region = regions(m)[r]
-    if m.counted_technologies == 0 or region.population == 0:
-        return 0.0
-    people = 0
+    """S_r as it stands: the population-weighted share of counted technologies operating."""
+    region, people = c.regions(m)[r], 0
     for i in range(region.start, region.stop):
-        people += places(m)[i].population * municipalities(m)[i].counted
-    return people / (m.counted_technologies * region.population)
+        people += c.places(m)[i].population * c.municipalities(m)[i].counted
+    return rules.share_operating(people, m.counted_technologies, region.population)
 
 
 @inner
 def open_year(m, t):
     """When a year begins, its regional products, and the budgets that follow from them."""
-    if not calendar(m)[t].opens:
+    if not c.calendar(m)[t].opens:
         return
-    y = calendar(m)[t].year
-    years = since_base(m)[y]
+    y = c.calendar(m)[t].year
+    years = c.since_base(m)[y]
     shock = 1.0
     if m.volatility > 0.0:
         luck = draws.normal(draws.stream(m.run, draws.YEAR, np.uint64(m.first_year + y)))
@@ -42,10 +39,10 @@ def open_year(m, t):
 @inner
 def region_economy(m, r, y, years, shock):
     """One region's row of the yearly table; returns its GRP, billions a year."""
-    region = regions(m)[r]
+    region = c.regions(m)[r]
     share = share_operating(m, r)
     x = rules.industry(
-        region.industry, m.industry_growth, years, m.industry_gain, share, funds(m)[r].start_share, shock
+        region.industry, m.industry_growth, years, m.industry_gain, share, c.funds(m)[r].start_share, shock
     )
     u = rules.urban(region.urban, m.urban_growth, years)
     product = region.grp
@@ -53,6 +50,6 @@ def region_economy(m, r, y, years, shock):
         product = rules.product_loglog(region.grp, m.b1, x, region.industry, m.b2, u, region.urban)
     elif m.b1 != 0.0 or m.b2 != 0.0:
         product = rules.product_linear(region.grp, m.b1, x, region.industry, m.b2, u, region.urban)
-    row = yearly(m)[r, y]
+    row = c.yearly(m)[r, y]
     row[0], row[1], row[2], row[3] = product, x, u, share
-    return max(product, 0.0)
+    return product

@@ -2,25 +2,9 @@
 
 import numpy as np
 
+from sim.engine import columns as c
 from sim.engine import draws, rules
 from sim.engine.adoption import ALL, clock, mark, mark_all
-from sim.engine.columns import (
-    DOWN,
-    NEVER,
-    NOBODY,
-    OPERATING,
-    WAITING,
-    cells,
-    ends,
-    events,
-    following,
-    municipalities,
-    outages,
-    places,
-    remaining,
-    spells,
-    technologies,
-)
 from sim.engine.compiling import inner
 from sim.engine.money import oblige
 from sim.engine.operation import announce_operation, prefetch_event
@@ -38,13 +22,13 @@ def incidents(m, t):
     if m.incident_rate <= 0.0 or m.exposed_technologies == 0:
         return
     for i in range(m.places_count):
-        municipality = municipalities(m)[i]
-        if not places(m)[i].member:
+        municipality = c.municipalities(m)[i]
+        if not c.places(m)[i].member:
             continue
         if municipality.down_until == t:
             restore(m, i)
         if municipality.distrust_until == t:
-            municipality.distrust_until = NEVER
+            municipality.distrust_until = c.NEVER
             mark_all(m, i)
         share = municipality.exposed / m.exposed_technologies
         municipality.clock -= m.step * rules.incident_hazard(m.incident_rate, share, m.protection)
@@ -55,53 +39,52 @@ def incidents(m, t):
 @inner
 def strike(m, i, t):
     """An incident: the technologies of place i are down for a while, and for two years people distrust such systems."""
-    municipality = municipalities(m)[i]
+    municipality = c.municipalities(m)[i]
     municipality.incidents += 1
-    municipality.clock = incident_clock(m, places(m)[i].key, municipality.incidents)
-    down = 0
-    if m.outage > 0.0:
-        down = max(1, rules.whole_steps(m.outage, m.step))
+    municipality.clock = incident_clock(m, c.places(m)[i].key, municipality.incidents)
+    down = rules.outage_steps(m.outage, m.step)
+    if down > 0:
         municipality.down_until = t + down
         for k in range(m.technologies_count):
-            if technologies(m)[k].exposed and cells(m)[k, i].status == OPERATING:
-                cells(m)[k, i].status = DOWN
+            if c.technologies(m)[k].exposed and c.cells(m)[k, i].status == c.OPERATING:
+                c.cells(m)[k, i].status = c.DOWN
                 announce_operation(m, k, i, -1, ALL)
-    outage = outages(m)[m.outage_count]
+    outage = c.outages(m)[m.outage_count]
     outage.place, outage.start, outage.stop = i, t + 1, min(t + 1 + down, m.steps + 1)
     m.outage_count += 1
     if m.distrust > 0.0:
-        municipality.distrust_until = t + rules.whole_steps(rules.DISTRUST_YEARS, m.step)
+        municipality.distrust_until = t + int(rules.whole_steps(rules.DISTRUST_YEARS, m.step))
         mark_all(m, i)
 
 
 @inner
 def restore(m, i):
     """The outage is over: what was down operates again."""
-    municipalities(m)[i].down_until = NEVER
+    c.municipalities(m)[i].down_until = c.NEVER
     for k in range(m.technologies_count):
-        if cells(m)[k, i].status == DOWN:
-            cells(m)[k, i].status = OPERATING
+        if c.cells(m)[k, i].status == c.DOWN:
+            c.cells(m)[k, i].status = c.OPERATING
             announce_operation(m, k, i, 1, ALL)
 
 
 @inner
 def lapse(m, k, t):
     """Technologies at the end of their life lapse; the clock of the next spell starts."""
-    at = ends(m)[k, t]
-    while at != NOBODY:
-        event = events(m)[at]
-        at = following(m)[at]
+    at = c.ends(m)[k, t]
+    while at != c.NOBODY:
+        event = c.events(m)[at]
+        at = c.following(m)[at]
         prefetch_event(m, at)
         i = np.int64(event.place)
-        cell, spell = cells(m)[k, i], spells(m)[k, i]
+        cell, spell = c.cells(m)[k, i], c.spells(m)[k, i]
         if m.cost_level > 0.0:
             oblige(m, k, i, -1)
-        operating = cell.status == OPERATING
-        cell.status = WAITING
+        operating = cell.status == c.OPERATING
+        cell.status = c.WAITING
         if operating:
             announce_operation(m, k, i, -1, ALL)
         event.ended = t + 1
         spell.number += 1
         m.waiting += 1
-        remaining(m)[k, i] = clock(m, k, i, spell.number)
+        c.remaining(m)[k, i] = clock(m, k, i, spell.number)
         mark(m, k, i)

@@ -4,42 +4,9 @@ import math
 
 import numpy as np
 
+from sim.engine import columns as c
 from sim.engine import draws, rules
 from sim.engine.adoption import AHEAD, adopt
-from sim.engine.columns import (
-    FEDERAL_INFLOW,
-    FEDERAL_SPENT,
-    FEES_PAID,
-    INITIAL,
-    LEADERS,
-    MINOR_UNITS,
-    OWN_INFLOW,
-    OWN_SPENT,
-    PLATFORM,
-    PRIVATE_SPENT,
-    REGIONAL_INFLOW,
-    REGIONAL_SPENT,
-    RUNNING_PAID,
-    SAVED,
-    budgets,
-    calendar,
-    events,
-    funds,
-    ledger,
-    municipalities,
-    offers,
-    operating_counts,
-    payments,
-    places,
-    platforms,
-    portfolio,
-    queue,
-    regions,
-    spare,
-    spells,
-    technologies,
-    wants,
-)
 from sim.engine.compiling import inner, prefetch
 
 # Budgets
@@ -48,20 +15,20 @@ from sim.engine.compiling import inner, prefetch
 @inner
 def whole_units(millions):
     """Millions as whole minor units, rounded."""
-    return int(math.floor(millions * MINOR_UNITS + 0.5))
+    return int(math.floor(millions * c.MINOR_UNITS + 0.5))
 
 
 @inner
 def region_budgets(m, r, product):
     """Inflows a step of a region's municipalities and its pool, from its GRP in billions; returns the former's sum."""
-    region, fund = regions(m)[r], funds(m)[r]
+    region, fund = c.regions(m)[r], c.funds(m)[r]
     total = 0
     for i in range(region.start, region.stop):
-        place = places(m)[i]
+        place = c.places(m)[i]
         if place.member:
             yearly = rules.own_budget(m.own_share, 1000.0 * product, place.population, region.population)
-            budgets(m)[i].inflow = whole_units(yearly * m.step)
-            total += budgets(m)[i].inflow
+            c.budgets(m)[i].inflow = whole_units(yearly * m.step)
+            total += c.budgets(m)[i].inflow
     pool = rules.part(total, m.regional_pool)
     fund.reserve_inflow = rules.part(pool, m.inclusion)
     fund.pool_inflow = pool - fund.reserve_inflow
@@ -71,26 +38,26 @@ def region_budgets(m, r, product):
 @inner
 def cash_flow(m, t):
     """Money flows in, running costs and fees go out; what cannot be paid is arrears, never a negative balance."""
-    y = calendar(m)[t].year
+    y = c.calendar(m)[t].year
     m.federal += m.federal_inflow
-    ledger(m)[m.regions_count, y, FEDERAL_INFLOW] += m.federal_inflow
+    c.ledger(m)[m.regions_count, y, c.FEDERAL_INFLOW] += m.federal_inflow
     for r in range(m.regions_count):
-        fund, flows = funds(m)[r], ledger(m)[r, y]
+        fund, flows = c.funds(m)[r], c.ledger(m)[r, y]
         fund.pool += fund.pool_inflow
         fund.reserve += fund.reserve_inflow
-        flows[REGIONAL_INFLOW] += fund.pool_inflow + fund.reserve_inflow
+        flows[c.REGIONAL_INFLOW] += fund.pool_inflow + fund.reserve_inflow
         inflow = saved = fees = running = 0
-        for i in range(regions(m)[r].start, regions(m)[r].stop):
-            budget = budgets(m)[i]
+        for i in range(c.regions(m)[r].start, c.regions(m)[r].stop):
+            budget = c.budgets(m)[i]
             paid = settle_accounts(budget)
             inflow += budget.inflow
             saved += budget.saved
             fees += min(budget.fee_due, paid)
             running += paid - min(budget.fee_due, paid)
-        flows[OWN_INFLOW] += inflow
-        flows[SAVED] += saved
-        flows[FEES_PAID] += fees
-        flows[RUNNING_PAID] += running
+        flows[c.OWN_INFLOW] += inflow
+        flows[c.SAVED] += saved
+        flows[c.FEES_PAID] += fees
+        flows[c.RUNNING_PAID] += running
 
 
 @inner
@@ -110,23 +77,23 @@ def settle_accounts(budget):
 @inner
 def cost_of(m, k, i):
     """What technology k costs place i now, whole minor units."""
-    return price(m, k, i, offers(m)[k].supply, platforms(m)[k, places(m)[i].region].platform)
+    return price(m, k, i, c.offers(m)[k].supply, c.platforms(m)[k, c.places(m)[i].region].platform)
 
 
 @inner
 def price(m, k, i, supply, platform):
     """What technology k would cost place i, whole minor units; from the second time on it is renewed at a part."""
     millions = rules.full_cost(
-        technologies(m)[k].cost,
+        c.technologies(m)[k].cost,
         m.cost_level,
-        municipalities(m)[i].size,
+        c.municipalities(m)[i].size,
         m.platform_cost_cut * platform,
         m.supply_premium,
         supply,
         m.protection_cost * m.protection,
     )
-    first = 0 if portfolio(m)[k, i] else 1
-    return whole_units(millions * m.renewal if spells(m)[k, i].number > first else millions)
+    first = 0 if c.portfolio(m)[k, i] else 1
+    return whole_units(millions * m.renewal if c.spells(m)[k, i].number > first else millions)
 
 
 # The queue
@@ -137,19 +104,19 @@ def enqueue(m, t):
     """Put this step's wants into the queue: in order of benefit for cost, then month, then a keyed tie."""
     new = 0
     for k in range(m.technologies_count):
-        for at in range(offers(m)[k].wants):
-            wish, entry = wants(m)[k, at], spare(m)[new]
+        for at in range(c.offers(m)[k].wants):
+            wish, entry = c.wants(m)[k, at], c.spare(m)[new]
             i = np.int64(wish.place)
-            bits = draws.stream(m.run, draws.TIE, places(m)[i].key)
+            bits = draws.stream(m.run, draws.TIE, c.places(m)[i].key)
             entry.place, entry.technology = i, k
-            entry.value = rules.priority(technologies(m)[k].benefit, cost_of(m, k, i))
-            entry.tie = draws.cell_bits(bits, technologies(m)[k].key, spells(m)[k, i].number)
+            entry.value = rules.priority(c.technologies(m)[k].benefit, cost_of(m, k, i))
+            entry.tie = draws.cell_bits(bits, c.technologies(m)[k].key, c.spells(m)[k, i].number)
             entry.wanted, entry.source, entry.guide = t + 1, wish.source, wish.guide
             entry.least = least_own(m, k, i, wish.source)
             new += 1
     if new > 0:
-        sort(spare(m), new)
-        merge(queue(m), m.queued, spare(m), new)
+        sort(c.spare(m), new)
+        merge(c.queue(m), m.queued, c.spare(m), new)
         m.queued += new
 
 
@@ -160,9 +127,8 @@ def least_own(m, k, i, source):
     A little less, for rounding: below it the entry need not be looked at.
     """
     cost = price(m, k, i, 1.0, 1)
-    public = cost - rules.part(cost, m.private_share)
-    shares = m.regional_share + (m.federal_share if source in (LEADERS, PLATFORM) else 0.0)
-    return int(public * (1.0 - shares) * (1.0 - 1e-9)) - 4
+    own = payers(m, source, cost, cost, cost)[0]
+    return int(own * (1.0 - 1e-9)) - 4
 
 
 @inner
@@ -233,7 +199,7 @@ def merge(entries, old, added, new):
 @inner
 def forget(m, k, i):
     """Take a cell out of the queue."""
-    entries = queue(m)
+    entries = c.queue(m)
     kept = 0
     for at in range(m.queued):
         if entries[at].place != i or entries[at].technology != k:
@@ -250,11 +216,11 @@ def pay(m, t):
     """Serve the queue: whoever can pay adopts, whoever cannot is passed over and waits."""
     if m.inclusion > 0.0 and m.queued > 0:
         medians(m)
-    entries = queue(m)
+    entries = c.queue(m)
     kept = 0
     for at in range(m.queued):
-        prefetch(budgets(m), entries[min(at + AHEAD, m.queued - 1)].place)
-        poor = budgets(m)[entries[at].place].balance < entries[at].least
+        prefetch(c.budgets(m), entries[min(at + AHEAD, m.queued - 1)].place)
+        poor = c.budgets(m)[entries[at].place].balance < entries[at].least
         if poor or not served(m, entries[at], t):
             if kept < at:
                 move(entries, kept, entries, at)
@@ -263,21 +229,21 @@ def pay(m, t):
 
 
 @inner
+def payers(m, source, cost, regional_balance, federal_balance):
+    """Who pays a cost: own, regional, federal and private part, see `rules.payers`."""
+    federal_share = rules.federal_share(m.federal_share, source in (c.LEADERS, c.PLATFORM))
+    return rules.payers(cost, m.private_share, m.regional_share, regional_balance, federal_share, federal_balance)
+
+
+@inner
 def served(m, entry, t):
     """Pay for one entry if its place can, each pool giving the smaller of its share and its balance, and adopt."""
     i, k = np.int64(entry.place), np.int64(entry.technology)
-    municipality, budget = municipalities(m)[i], budgets(m)[i]
-    r = municipality.region
-    cost = cost_of(m, k, i)
-    private = rules.part(cost, m.private_share)
-    public = cost - private
-    fund = funds(m)[r]
-    reserve = fund.reserve if municipality.counted <= fund.median else 0
-    regional = rules.co_financed(public, m.regional_share, reserve + fund.pool)
-    federal = 0
-    if entry.source in (LEADERS, PLATFORM):
-        federal = rules.co_financed(public, m.federal_share, m.federal)
-    own = public - regional - federal
+    municipality, budget = c.municipalities(m)[i], c.budgets(m)[i]
+    fund = c.funds(m)[municipality.region]
+    reserve = rules.open_reserve(fund.reserve, municipality.counted, fund.median)
+    paid = payers(m, entry.source, cost_of(m, k, i), reserve + fund.pool, m.federal)
+    own, regional, federal, _ = paid
     if budget.balance < own:
         return False
     from_reserve = min(regional, reserve)
@@ -286,31 +252,31 @@ def served(m, entry, t):
     m.federal -= federal
     budget.balance -= own
     event = adopt(m, k, i, np.int64(entry.wanted), t, entry.source, entry.guide)
-    receipt(m, event, ledger(m)[r, calendar(m)[t].year], own, regional, federal, private)
+    receipt(c.payments(m)[event], c.ledger(m)[municipality.region, c.calendar(m)[t].year], paid)
     return True
 
 
 @inner
-def receipt(m, event, flows, own, regional, federal, private):
+def receipt(payment, flows, paid):
     """Write who paid beside the event and into the ledger."""
-    payment = payments(m)[event]
+    own, regional, federal, private = paid
     payment.own, payment.regional, payment.federal, payment.private = own, regional, federal, private
-    flows[OWN_SPENT] += own
-    flows[REGIONAL_SPENT] += regional
-    flows[FEDERAL_SPENT] += federal
-    flows[PRIVATE_SPENT] += private
+    flows[c.OWN_SPENT] += own
+    flows[c.REGIONAL_SPENT] += regional
+    flows[c.FEDERAL_SPENT] += federal
+    flows[c.PRIVATE_SPENT] += private
 
 
 @inner
 def medians(m):
     """The median number of technologies operating in each region's municipalities (the lower one of two)."""
     for r in range(m.regions_count):
-        half = (regions(m)[r].members + 1) // 2
-        level, within = 0, operating_counts(m)[r, 0]
+        half = (c.regions(m)[r].members + 1) // 2
+        level, within = 0, c.operating_counts(m)[r, 0]
         while within < half:
             level += 1
-            within += operating_counts(m)[r, level]
-        funds(m)[r].median = level
+            within += c.operating_counts(m)[r, level]
+        c.funds(m)[r].median = level
 
 
 @inner
@@ -319,11 +285,11 @@ def oblige(m, k, i, sign):
 
     Shares of what the technology cost; where it was there at the start, of its price without platform and scarcity.
     """
-    tech, budget, event = technologies(m)[k], budgets(m)[i], spells(m)[k, i].event
-    payment = payments(m)[event]
+    tech, budget, event = c.technologies(m)[k], c.budgets(m)[i], c.spells(m)[k, i].event
+    payment = c.payments(m)[event]
     cost = payment.own + payment.regional + payment.federal + payment.private
-    if events(m)[event].source == INITIAL:
-        cost = whole_units(tech.cost * m.cost_level * municipalities(m)[i].size)
+    if c.events(m)[event].source == c.INITIAL:
+        cost = whole_units(tech.cost * m.cost_level * c.municipalities(m)[i].size)
     budget.running += sign * rules.part(cost, tech.running)
     budget.fee += sign * rules.part(payment.private, m.private_fee)
     budget.saving += sign * rules.part(cost, tech.saving)

@@ -2,46 +2,9 @@
 
 import math
 
+from sim.engine import columns as c
 from sim.engine import draws, rules
 from sim.engine.adoption import ALL, add_event, adopt, adopt_all, bring_up_to_date, clock, rate, run_clocks, supply
-from sim.engine.columns import (
-    ACTION,
-    ARREARS,
-    BALANCE,
-    CLOSED,
-    DOWN,
-    INITIAL,
-    INSTALLING,
-    NEVER,
-    NOBODY,
-    OPERATING,
-    UNPAID,
-    WAITING,
-    WANTED,
-    budgets,
-    calendar,
-    cells,
-    ends,
-    events,
-    exposures,
-    funds,
-    ledger,
-    municipalities,
-    offers,
-    operating_counts,
-    parameters,
-    places,
-    platforms,
-    portfolio,
-    queue,
-    rates,
-    regions,
-    remaining,
-    spells,
-    starts,
-    technologies,
-    yearly,
-)
 from sim.engine.compiling import entry_point, inner
 from sim.engine.economy import open_year, share_operating
 from sim.engine.incidents import incident_clock, incidents, lapse
@@ -81,12 +44,12 @@ def after(m, t):
     else:
         adopt_all(m, t)
     for k in range(m.technologies_count):
-        if starts(m)[k, t] != NOBODY:
+        if c.starts(m)[k, t] != c.NOBODY:
             operate(m, k, t)
     open_platforms(m)
     incidents(m, t)
     for k in range(m.technologies_count):
-        if ends(m)[k, t] != NOBODY:
+        if c.ends(m)[k, t] != c.NOBODY:
             lapse(m, k, t)
     if m.cost_level > 0.0:
         close_year(m, t)
@@ -117,14 +80,14 @@ def begin(m):
     for k in range(m.technologies_count):
         endow(m, k)
     for k in range(m.technologies_count):
-        offers(m)[k].stale = 0
+        c.offers(m)[k].stale = 0
         for i in range(m.places_count):
-            cells(m)[k, i].stale = 0
-            if cells(m)[k, i].status == WAITING:
-                rates(m)[k, i] = rate(m, k, i)
+            c.cells(m)[k, i].stale = 0
+            if c.cells(m)[k, i].status == c.WAITING:
+                c.rates(m)[k, i] = rate(m, k, i)
     open_platforms(m)
     for r in range(m.regions_count):
-        funds(m)[r].start_share = share_operating(m, r)
+        c.funds(m)[r].start_share = share_operating(m, r)
 
 
 @inner
@@ -132,43 +95,43 @@ def wipe(m):
     """Wipe what the row before left."""
     m.waiting = m.queued = m.federal = m.federal_inflow = 0
     for k in range(m.technologies_count):
-        offer, needed = offers(m)[k], technologies(m)[k].requires
+        offer, needed = c.offers(m)[k], c.technologies(m)[k].requires
         offer.supply, offer.stale, offer.wants, offer.unsettled = 1.0, 0, 0, 1
-        starts(m)[k, :] = NOBODY
-        ends(m)[k, :] = NOBODY
+        c.starts(m)[k, :] = c.NOBODY
+        c.ends(m)[k, :] = c.NOBODY
         for i in range(m.places_count):
-            cell = cells(m)[k, i]
-            cell.status, cell.stale, cell.lacking = CLOSED, 0, needed[1] - needed[0]
-            exposures(m)[k, i].peers = exposures(m)[k, i].leaders = 0
-            spells(m)[k, i].number = 0
+            cell = c.cells(m)[k, i]
+            cell.status, cell.stale, cell.lacking = c.CLOSED, 0, needed[1] - needed[0]
+            c.exposures(m)[k, i].peers = c.exposures(m)[k, i].leaders = 0
+            c.spells(m)[k, i].number = 0
         for r in range(m.regions_count):
-            platforms(m)[k, r].operating = 0
-            platforms(m)[k, r].platform = 0
+            c.platforms(m)[k, r].operating = 0
+            c.platforms(m)[k, r].platform = 0
     for r in range(m.regions_count):
-        fund = funds(m)[r]
+        fund = c.funds(m)[r]
         fund.pool = fund.reserve = fund.pool_inflow = fund.reserve_inflow = fund.median = 0
-        operating_counts(m)[r, :] = 0
-    yearly(m)[:] = math.nan
-    ledger(m)[:] = 0
+        c.operating_counts(m)[r, :] = 0
+    c.yearly(m)[:] = math.nan
+    c.ledger(m)[:] = 0
 
 
 @inner
 def found_municipalities(m):
     """Each place's capacity, empty budget and first incident clock."""
     for i in range(m.places_count):
-        place, municipality, budget = places(m)[i], municipalities(m)[i], budgets(m)[i]
-        size = place.population / m.reference_population
+        place, municipality, budget = c.places(m)[i], c.municipalities(m)[i], c.budgets(m)[i]
+        size = rules.relative_size(place.population, m.reference_population)
         luck = draws.normal(draws.stream(m.run, draws.CAPACITY, place.key))
         municipality.capacity = rules.capacity(luck, m.heterogeneity, size, m.size_elasticity)
         municipality.divide = m.divide if math.isnan(place.divide) else place.divide
         municipality.resistance = m.resistance if math.isnan(place.resistance) else place.resistance
         municipality.external = rules.external_rate(m.external, m.leader_factor, place.leader)
         municipality.region = place.region
-        municipality.size = size**m.cost_elasticity
+        municipality.size = rules.size_factor(size, m.cost_elasticity)
         municipality.clock = incident_clock(m, place.key, 0)
         municipality.incidents = municipality.exposed = municipality.counted = 0
-        municipality.distrust_until = municipality.down_until = NEVER
-        operating_counts(m)[place.region, 0] += place.member
+        municipality.distrust_until = municipality.down_until = c.NEVER
+        c.operating_counts(m)[place.region, 0] += place.member
         budget.balance = budget.arrears = budget.inflow = budget.running = budget.fee = budget.saving = 0
         budget.due = budget.fee_due = budget.saved = 0
 
@@ -176,19 +139,19 @@ def found_municipalities(m):
 @inner
 def endow(m, k):
     """Initial portfolios operate from the start; the clocks of the others are set."""
-    clocks, paces = remaining(m)[k], rates(m)[k]
+    clocks, paces = c.remaining(m)[k], c.rates(m)[k]
     for i in range(m.places_count):
-        cell = cells(m)[k, i]
+        cell = c.cells(m)[k, i]
         paces[i] = 0.0
         clocks[i] = math.inf
-        if portfolio(m)[k, i]:
-            at = add_event(m, k, i, NEVER, NEVER, INITIAL, NOBODY)
-            events(m)[at].operating = 0
+        if c.portfolio(m)[k, i]:
+            at = add_event(m, k, i, c.NEVER, c.NEVER, c.INITIAL, c.NOBODY)
+            c.events(m)[at].operating = 0
             start_operation(m, k, i, ALL)
             schedule_end(m, k, i, end_of_initial(m, k, i))
-        elif places(m)[i].member:
-            cell.status = WAITING
-            spells(m)[k, i].number = 1
+        elif c.places(m)[i].member:
+            cell.status = c.WAITING
+            c.spells(m)[k, i].number = 1
             m.waiting += 1
             clocks[i] = clock(m, k, i, 1)
 
@@ -196,8 +159,8 @@ def endow(m, k):
 @inner
 def end_of_initial(m, k, i):
     """The instant at which a technology that was there from the start ends: its age is uniform on [0, life)."""
-    life = technologies(m)[k].life
-    bits = draws.cell_bits(draws.stream(m.run, draws.AGE, places(m)[i].key), technologies(m)[k].key, 0)
+    life = c.technologies(m)[k].life
+    bits = draws.cell_bits(draws.stream(m.run, draws.AGE, c.places(m)[i].key), c.technologies(m)[k].key, 0)
     return rules.remaining_life(life, draws.uniform(bits))
 
 
@@ -207,19 +170,19 @@ def end_of_initial(m, k, i):
 @inner
 def close_year(m, t):
     """At the end of a year, and of the run: what is owed, held and waited for."""
-    y = calendar(m)[t].year
-    if t + 1 < m.steps and not calendar(m)[t + 1].opens:
+    y = c.calendar(m)[t].year
+    if t + 1 < m.steps and not c.calendar(m)[t + 1].opens:
         return
     for r in range(m.regions_count):
-        flows = ledger(m)[r, y]
-        flows[BALANCE] = funds(m)[r].pool + funds(m)[r].reserve
-        for i in range(regions(m)[r].start, regions(m)[r].stop):
-            flows[ARREARS] += budgets(m)[i].arrears
-            flows[BALANCE] += budgets(m)[i].balance
-    ledger(m)[m.regions_count, y, BALANCE] = m.federal
+        flows = c.ledger(m)[r, y]
+        flows[c.BALANCE] = c.funds(m)[r].pool + c.funds(m)[r].reserve
+        for i in range(c.regions(m)[r].start, c.regions(m)[r].stop):
+            flows[c.ARREARS] += c.budgets(m)[i].arrears
+            flows[c.BALANCE] += c.budgets(m)[i].balance
+    c.ledger(m)[m.regions_count, y, c.BALANCE] = m.federal
     for at in range(m.queued):
-        r = places(m)[queue(m)[at].place].region
-        ledger(m)[r, y, UNPAID] += 1
+        r = c.places(m)[c.queue(m)[at].place].region
+        c.ledger(m)[r, y, c.UNPAID] += 1
 
 
 # What Python calls
@@ -228,10 +191,10 @@ def close_year(m, t):
 @inner
 def copy(target, source):
     """Copy an array of three dimensions; plain assignment would allocate, which compiled code here never does."""
-    for a in range(source.shape[0]):
-        for b in range(source.shape[1]):
-            for c in range(source.shape[2]):
-                target[a, b, c] = source[a, b, c]
+    for r in range(source.shape[0]):
+        for y in range(source.shape[1]):
+            for at in range(source.shape[2]):
+                target[r, y, at] = source[r, y, at]
 
 
 @inner
@@ -255,7 +218,7 @@ def run_rows(record, rows, mandates, seed, replicates, ends, tables, ledgers, pr
         number = progress[0]
         m.run = draws.run_key(seed, replicates[number])
         m.mandates, m.mandates_count = mandates[number].ctypes.data, mandates.shape[1]
-        own = parameters(m)
+        own = c.parameters(m)
         for at in range(len(own)):
             own[at] = rows[number, at]
         if progress[1] < 0:
@@ -270,8 +233,8 @@ def run_rows(record, rows, mandates, seed, replicates, ends, tables, ledgers, pr
             progress[1] += 1
         if part in (WHOLE, AFTER):
             ends[number, 0], ends[number, 1] = m.event_count, m.outage_count
-            copy(tables[number], yearly(m))
-            copy(ledgers[number], ledger(m))
+            copy(tables[number], c.yearly(m))
+            copy(ledgers[number], c.ledger(m))
         progress[0], progress[1] = number + 1, -1
     return True
 
@@ -280,18 +243,18 @@ def run_rows(record, rows, mandates, seed, replicates, ends, tables, ledgers, pr
 def equip(record, k, i, t):
     """An experimenter's action at instant t: place i gets technology k, which operates after its lag; nobody pays."""
     m = record[0]
-    cell = cells(m)[k, i]
-    if cell.status in (INSTALLING, OPERATING, DOWN):
+    cell = c.cells(m)[k, i]
+    if cell.status in (c.INSTALLING, c.OPERATING, c.DOWN):
         return False
-    if cell.status == WANTED:
+    if cell.status == c.WANTED:
         forget(m, k, i)
-    if cell.status == CLOSED:
+    if cell.status == c.CLOSED:
         m.waiting += 1
-    remaining(m)[k, i] = math.inf
-    rates(m)[k, i] = 0.0
-    adopt(m, k, i, t, t - 1, ACTION, NOBODY)
-    if technologies(m)[k].lag == 0:
-        events(m)[spells(m)[k, i].event].operating = t
+    c.remaining(m)[k, i] = math.inf
+    c.rates(m)[k, i] = 0.0
+    adopt(m, k, i, t, t - 1, c.ACTION, c.NOBODY)
+    if c.technologies(m)[k].lag == 0:
+        c.events(m)[c.spells(m)[k, i].event].operating = t
         start_operation(m, k, i, ALL)
-        schedule_end(m, k, i, t + technologies(m)[k].life)
+        schedule_end(m, k, i, t + c.technologies(m)[k].life)
     return True

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from sim.engine import rules
 from sim.engine.compiling import entry_point, inner, part
-from sim.engine.rules import EXPOSURE_UNIT, great_circle, influence
-from sim.engine.sphere import EARTH_RADIUS, on_sphere
+from sim.engine.sphere import on_sphere
 
 if TYPE_CHECKING:
     import networkx
 
     from sim.scenario.scenario import Scenario
 
-_WHOLE = int(1 / EXPOSURE_UNIT)
+_WHOLE = int(1 / rules.EXPOSURE_UNIT)
 FAN_BITS = 3
 
 
@@ -89,7 +89,7 @@ def build(scenario: Scenario) -> Network:
     rank = np.argsort(np.argsort([places.id[i] for i in order])).astype(np.int64)
     position = on_sphere(np.asarray(places.latitude)[order], np.asarray(places.longitude)[order])
     section = scenario.network_parameters
-    mass = np.asarray(places.population, dtype=np.float64)[order] ** section.size_exponent
+    mass = rules.mass(np.asarray(places.population, dtype=np.float64)[order], section.size_exponent)
     leading: np.ndarray = np.asarray(scenario.portfolio)[order].any(axis=1)
     guides: np.ndarray = np.asarray(places.guide)[order]
     listens = ~guides
@@ -189,8 +189,7 @@ def consider(i, j, filled, cut, position, mass, rank, decay, chosen, weight):
     for b in range(filled):
         if chosen[b] == j:
             return filled, cut
-    distance = great_circle(math.sqrt(chord(position, i, j)))
-    pull = influence(mass[j], distance, 1.0, decay)
+    pull = rules.influence(mass[j], rules.great_circle(math.sqrt(chord(position, i, j))), decay)
     at = filled
     while at > 0 and (pull > weight[at - 1] or (pull == weight[at - 1] and rank[j] < rank[chosen[at - 1]])):
         at -= 1
@@ -202,9 +201,7 @@ def consider(i, j, filled, cut, position, mass, rank, decay, chosen, weight):
     chosen[at] = j
     weight[at] = pull
     filled = min(filled + 1, count)
-    if filled == count and decay > 0.0:
-        cut = weight[count - 1] ** (-2.0 / decay) / (EARTH_RADIUS * EARTH_RADIUS) * (1.0 + 1e-9)
-    return filled, cut
+    return filled, rules.cut(weight[count - 1], decay) if filled == count else cut
 
 
 def boxes_of(position: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -227,8 +224,7 @@ def boxes_of(position: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.nd
 def channel_from(n: int, groups: Iterable, gravity: tuple, explicit: tuple) -> Channel:
     """Sparse rows from groups of (listeners, candidates), row-normalised, with explicit links taking their share."""
     position, mass, rank, decay, neighbours = gravity
-    with np.errstate(over="ignore"):  # an infinite reach rejects nobody, which is right
-        reach = mass ** (2.0 / decay) if decay > 0 else np.full(len(mass), math.inf)
+    reach = rules.reach(mass, decay)
     curve = _morton(np.degrees(np.arcsin(position[:, 2])), np.degrees(np.arctan2(position[:, 1], position[:, 0])))
     room = n * min(neighbours, n)
     source, target, share, used = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room), 0
@@ -312,7 +308,7 @@ def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, 
     size = np.where(largest >= 0, np.nan_to_num(np.asarray(regions.population, dtype=np.float64)), 0.0)
     centre = position[np.maximum(largest, 0)]
     pull = np.empty((count, count))
-    attract(centre, size, float(section.size_exponent), float(section.distance_decay), pull)
+    attract(centre, rules.mass(size, section.size_exponent), float(section.distance_decay), pull)
     pull[:, largest < 0] = 0.0
     np.fill_diagonal(pull, 0.0)
     by_id = np.argsort(np.argsort(regions.id))
@@ -324,12 +320,11 @@ def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, 
 
 
 @entry_point
-def attract(position, size, exponent, decay, pull):
+def attract(position, mass, decay, pull):
     """The gravity of each region's centre for each other's, in `pull` float64[R, R]: row listens to column."""
-    for r in range(len(size)):
-        for q in range(len(size)):
-            distance = great_circle(math.sqrt(chord(position, r, q)))
-            pull[r, q] = influence(size[q], distance, exponent, decay)
+    for r in range(len(mass)):
+        for q in range(len(mass)):
+            pull[r, q] = rules.influence(mass[q], rules.great_circle(math.sqrt(chord(position, r, q))), decay)
 
 
 def to_networkx(scenario: Scenario) -> networkx.DiGraph:
@@ -358,9 +353,9 @@ def to_networkx(scenario: Scenario) -> networkx.DiGraph:
     for channel, links in (("peers", net.peers), ("leaders", net.leaders)):
         target = np.repeat(np.arange(len(identity)), np.diff(links.start))
         for j, listener, weight in zip(links.neighbour, target, links.weight, strict=True):
-            graph.add_edge(identity[j], identity[listener], channel=channel, weight=float(weight * EXPOSURE_UNIT))
+            graph.add_edge(identity[j], identity[listener], channel=channel, weight=float(weight * rules.EXPOSURE_UNIT))
     for row, other in np.argwhere(net.regions).tolist():
-        weight = float(net.regions[row, other] * EXPOSURE_UNIT)
+        weight = float(net.regions[row, other] * rules.EXPOSURE_UNIT)
         graph.add_edge(f"region:{regions.id[other]}", f"region:{regions.id[row]}", channel="regions", weight=weight)
     return graph
 

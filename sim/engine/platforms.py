@@ -1,8 +1,8 @@
 """When does a region make a technology its platform? Solutions of its cities joined in one (K: the smart region)."""
 
+from sim.engine import columns as c
 from sim.engine import rules
 from sim.engine.adoption import mark
-from sim.engine.columns import offers, platforms, region_links, regions
 from sim.engine.compiling import inner
 
 OPEN, OPENING = 1, 2
@@ -12,21 +12,21 @@ OPEN, OPENING = 1, 2
 def open_platforms(m):
     """Platforms open for good where enough municipalities operate a technology, helped by linked regions with one."""
     for k in range(m.technologies_count):
-        if not offers(m)[k].unsettled:
+        if not c.offers(m)[k].unsettled:
             continue
-        offers(m)[k].unsettled = 0
+        c.offers(m)[k].unsettled = 0
         for r in range(m.regions_count):
-            platform, members = platforms(m)[k, r], regions(m)[r].members
-            if platform.platform or members < 2:
+            platform, members = c.platforms(m)[k, r], c.regions(m)[r].members
+            if platform.platform:
                 continue
             linked = partners(m, k, r) if m.platform_spillover > 0.0 else 0.0
             if rules.platform_opens(platform.operating, members, m.platform_spillover, linked, m.platform_threshold):
                 platform.platform = OPENING
         for r in range(m.regions_count):
-            if platforms(m)[k, r].platform == OPENING:
-                platforms(m)[k, r].platform = OPEN
-                offers(m)[k].unsettled = 1
-                for i in range(regions(m)[r].start, regions(m)[r].stop):
+            if c.platforms(m)[k, r].platform == OPENING:
+                c.platforms(m)[k, r].platform = OPEN
+                c.offers(m)[k].unsettled = 1
+                for i in range(c.regions(m)[r].start, c.regions(m)[r].stop):
                     mark(m, k, i)
 
 
@@ -35,6 +35,6 @@ def partners(m, k, r):
     """The weighted share of linked regions in which technology k was a platform before this step."""
     linked = 0
     for q in range(m.regions_count):
-        if platforms(m)[k, q].platform == OPEN:
-            linked += region_links(m)[r, q]
+        if c.platforms(m)[k, q].platform == OPEN:
+            linked += c.region_links(m)[r, q]
     return linked * rules.EXPOSURE_UNIT

@@ -1,15 +1,19 @@
 """What a municipality, a region and the federal level do: arithmetic for one place and one technology.
 
-No state, no loop, no chance, no file: the engine alone loops. K is Kahramanoglu et al. 2023, Z is Zhubanazarov et al.
-2025; symbols are those of docs/odd.md. Times are in years, rates a year, money in millions unless a docstring says
-otherwise. Every rule has a neutral value that switches it off.
+Every equation of the model stands here and nowhere else, so that another file of these names could stand in for this
+one; the submodels call it as `rules.hazard` and so on. No state, no loop, no chance, no file. K is Kahramanoglu et al.
+2023, Z is Zhubanazarov et al. 2025; symbols are those of docs/odd.md. Times are in years, rates a year, money in
+millions unless a docstring says otherwise. Every rule has a neutral value that switches it off.
 """
 
 import math
 
-from sim.engine import sphere
-from sim.engine.compiling import compiled
+import numpy as np
 
+from sim.engine import sphere
+from sim.engine.compiling import compiled, everywhere
+
+EARTH_RADIUS = sphere.EARTH_RADIUS
 SHORTEST_DISTANCE = 10.0
 """Kilometres that any two places are apart at the least: Perm and Permsky share a point."""
 EXPOSURE_UNIT = 2.0**-31
@@ -21,7 +25,40 @@ PROTECTION_EFFECT = 0.7
 great_circle = compiled(sphere.great_circle)
 
 
+# Time
+
+
+@everywhere
+def whole_steps(years, step):
+    """A span of years, a number or an array, in whole steps of `step` years: the nearest number, or the even one."""
+    return np.rint(years / step)
+
+
+@everywhere
+def lifetime(life, step):
+    """Steps from operation to the end of life: one at the least."""
+    return np.maximum(whole_steps(life, step), 1.0)
+
+
+@compiled
+def outage_steps(outage, step):
+    """Steps for which an incident takes technologies down: at least one, unless there are no outages."""
+    return max(1, int(whole_steps(outage, step))) if outage > 0.0 else 0
+
+
+@compiled
+def remaining_life(life, uniform):
+    """Steps that a technology there from the start has left: its age is uniform on [0, life)."""
+    return life - int(uniform * life)
+
+
 # Adoption
+
+
+@compiled
+def relative_size(population, reference):
+    """N / N_ref: how many times the reference population a place has."""
+    return population / reference
 
 
 @compiled
@@ -90,10 +127,35 @@ def supply(foreign_share, severity, substitution, years):
 # Influence
 
 
+def mass(population, size_exponent):
+    """N**kappa of places, numbers or arrays: worked out once, before anybody is weighed."""
+    return population**size_exponent
+
+
 @compiled
-def influence(mass, distance, size_exponent, distance_decay):
-    """Gravity weight N**kappa d**-gamma of a place of `mass` persons, `distance` km away, at least 10 km."""
-    return mass**size_exponent * max(distance, SHORTEST_DISTANCE) ** -distance_decay
+def influence(mass, distance, distance_decay):
+    """Gravity weight N**kappa d**-gamma of a place of `mass` N**kappa, `distance` km away, at least 10 km."""
+    return mass * max(distance, SHORTEST_DISTANCE) ** -distance_decay
+
+
+# The next two say how far a search must look. They follow from `influence`, and change with it.
+
+
+def reach(mass, distance_decay):
+    """The square of how much farther than a place of mass 1 one of `mass` has the same influence; arrays too."""
+    with np.errstate(over="ignore"):  # an infinite reach rules nobody out, which is right
+        return mass ** (2.0 / distance_decay) if distance_decay > 0.0 else np.full(len(mass), math.inf)
+
+
+@compiled
+def cut(weight, distance_decay):
+    """The square of the arc, on a sphere of radius 1, at which a place of reach 1 has the influence `weight`.
+
+    A little more, for rounding: a place farther than the root of reach * cut has less. Without decay nobody is too far.
+    """
+    if distance_decay <= 0.0:
+        return math.inf
+    return weight ** (-2.0 / distance_decay) / (EARTH_RADIUS * EARTH_RADIUS) * (1.0 + 1e-9)
 
 
 @compiled
@@ -117,16 +179,25 @@ def platform_opens(operating, members, spillover, linked, threshold):
 
 @compiled
 def own_budget(own_share, product, population, regional_population):
-    """A municipality's own digital budget, millions a year: its head-count share of a share of GRP (in millions)."""
-    return own_share * product * population / regional_population
+    """A municipality's own digital budget, millions a year: its head-count share of a share of GRP (in millions).
+
+    A negative product, which an equation fitted elsewhere may give, is no budget.
+    """
+    return own_share * max(product, 0.0) * population / regional_population
+
+
+@compiled
+def size_factor(relative_size, elasticity):
+    """(N / N_ref)**epsilon: infrastructure costs a larger place less a head (sublinear scaling)."""
+    return relative_size**elasticity
 
 
 @compiled
 def full_cost(relative_cost, cost_level, size_factor, platform_cut, premium, supply, protection_cost):
     """Cost of a technology for a place, millions: dearer when scarce, cheaper on a platform.
 
-    `size_factor` is (N / N_ref)**epsilon, sublinear infrastructure scaling; `platform_cut` the part a platform saves
-    (0 without one), `protection_cost` the part that data protection adds.
+    `platform_cut` is the part that a platform saves (0 without one), `protection_cost` the part that data protection
+    adds.
     """
     scaled = relative_cost * cost_level * size_factor
     return scaled * (1.0 - platform_cut) * (1.0 + premium * (1.0 - supply)) * (1.0 + protection_cost)
@@ -134,7 +205,7 @@ def full_cost(relative_cost, cost_level, size_factor, platform_cut, premium, sup
 
 @compiled
 def part(amount, share):
-    """A share of an amount, whole minor units, the rest left where it is: private part, pools, fees, running costs."""
+    """A share of an amount, whole minor units rounded down: pools, private parts, fees, running costs, savings."""
     return int(amount * share)
 
 
@@ -145,12 +216,47 @@ def co_financed(public, share, balance):
 
 
 @compiled
+def federal_share(share, guided):
+    """The federal share of a public cost: only where a leader elsewhere or a platform is the source.
+
+    K: "center of competence ... with the support of the state".
+    """
+    return share if guided else 0.0
+
+
+@compiled
+def payers(cost, private_share, regional_share, regional_balance, federal_share, federal_balance):
+    """Who pays a cost, whole minor units: own, regional, federal and private part.
+
+    A private partner pays its share of the whole (Z: public-private partnerships), each pool what it can of the rest,
+    and the municipality the remainder.
+    """
+    private = part(cost, private_share)
+    public = cost - private
+    regional = co_financed(public, regional_share, regional_balance)
+    federal = co_financed(public, federal_share, federal_balance)
+    return public - regional - federal, regional, federal, private
+
+
+@compiled
+def open_reserve(reserve, operating, median):
+    """What a municipality may draw from its region's reserve: all if it has at most the regional median operating."""
+    return reserve if operating <= median else 0
+
+
+@compiled
 def priority(benefit, cost):
     """Who is served first when money binds: benefit for each unit of cost; what costs nothing comes first."""
     return benefit / cost if cost > 0.0 else math.inf
 
 
 # Economy (Z, equation 4, through the calibration)
+
+
+@compiled
+def share_operating(people, technologies, population):
+    """S_r: people times technologies operating where they live, as a share of all; people of no place are without."""
+    return people / (technologies * population) if technologies > 0 and population > 0 else 0.0
 
 
 @compiled
@@ -190,18 +296,6 @@ def yearly_shock(normal, volatility):
 def incident_hazard(rate, share_operating, protection):
     """Incidents a year on a municipality: the more it depends on digital systems, the less it protects them (Z)."""
     return rate * share_operating * (1.0 - PROTECTION_EFFECT * protection)
-
-
-@compiled
-def whole_steps(years, step):
-    """A span of years in whole steps of `step` years, rounded."""
-    return int(math.floor(years / step + 0.5))
-
-
-@compiled
-def remaining_life(life, uniform):
-    """Steps that a technology there from the start has left: its age is uniform on [0, life)."""
-    return life - int(uniform * life)
 
 
 def iq_index(operating, total):
