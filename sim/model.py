@@ -27,7 +27,6 @@ from sim.engine.columns import (
     OPERATING,
     WAITING,
     WANTED,
-    structure,
 )  # fmt: skip
 from sim.engine.rows import Batch, Simulation
 from sim.engine.rules import EXPOSURE_UNIT
@@ -345,15 +344,9 @@ class DiffusionModel(Model):
         return InputError(Problem(self.simulation.scenario.name, 0, noun, message, "", nearest(name, known)))
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickling: what can be built again is left out."""
+        """For pickling: what can be built again is left out; the engine's columns find their addresses anew."""
         built = ("network", "space", "arm", "_measures", "_index_weights", "municipalities", "guides", "regions")
         return {key: value for key, value in self.__dict__.items() if key not in built}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore; the engine's records hold addresses, which are other ones now."""
-        self.__dict__.update(state)
-        self.simulation.shared = structure(self.simulation.scenario)
-        self.simulation.state.grow(0, 0)
 
 
 def _reader(reporter: Any) -> Any:

@@ -1,7 +1,7 @@
 """Do the engine's columns hold what the scenario says, in the engine's units and order?"""
 
-import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -119,11 +119,18 @@ def test_records_hold_the_addresses_of_their_columns() -> None:
     shared = state.structure(build(4, 2))
     work = state.workspace(shared, paid=True)
     for columns in (shared, work):
-        for field in dataclasses.fields(columns):
-            column = getattr(columns, field.name)
-            if isinstance(column, np.ndarray) and field.name != "record":
-                assert column.flags.c_contiguous
-                assert columns.record[field.name][0] == column.ctypes.data, field.name
+        for name, column in columns.columns.items():
+            assert column.flags.c_contiguous
+            assert columns.record[name][0] == work.record[name][0] == column.ctypes.data, name
+
+
+def test_a_pickled_workspace_finds_its_columns_and_the_shared_ones_anew() -> None:
+    work = state.workspace(state.structure(build(4, 2)), paid=True)
+    again = pickle.loads(pickle.dumps(work))
+    for columns in (again, again.shared):
+        for name, column in columns.columns.items():
+            assert again.record[name][0] == column.ctypes.data, name
+    assert again.record["parameters"][0] == again.record.ctypes.data
 
 
 def test_room_grows_and_keeps_what_is_there() -> None:

@@ -46,45 +46,26 @@ MINOR_UNITS = 100_000_000
 """Minor units (hundredths of the currency) in a million: money is counted in whole ones."""
 NEVER = NOBODY = -1
 
-FIELDS: dict[str, str] = {
-    "diffusion.external": "external",
-    "diffusion.leader_factor": "leader_factor",
-    "diffusion.peers": "peers",
-    "diffusion.leaders": "leaders",
-    "diffusion.announced": "announced",
-    "diffusion.benefit_weight": "benefit_weight",
-    "diffusion.heterogeneity": "heterogeneity",
-    "diffusion.size_elasticity": "size_elasticity",
-    "diffusion.resistance": "resistance",
-    "diffusion.divide": "divide",
-    "platform.threshold": "platform_threshold",
-    "platform.cost_cut": "platform_cost_cut",
-    "platform.rate": "platform_rate",
-    "platform.spillover": "platform_spillover",
-    "finance.own_share": "own_share",
-    "finance.regional_pool": "regional_pool",
-    "finance.federal_pool": "federal_pool",
-    "finance.regional_share": "regional_share",
-    "finance.federal_share": "federal_share",
-    "finance.private_share": "private_share",
-    "finance.private_fee": "private_fee",
-    "finance.cost_level": "cost_level",
-    "finance.cost_elasticity": "cost_elasticity",
-    "finance.supply_premium": "supply_premium",
-    "finance.renewal": "renewal",
-    "finance.reference_population": "reference_population",
-    "economy.volatility": "volatility",
-    "economy.industry_growth": "industry_growth",
-    "economy.urban_growth": "urban_growth",
-    "economy.industry_gain": "industry_gain",
-    "sanctions.severity": "severity",
-    "sanctions.substitution": "substitution",
-    "security.incident_rate": "incident_rate",
-    "security.outage": "outage",
-    "security.distrust": "distrust",
-    "policy.protection": "protection",
-    "policy.protection_cost": "protection_cost",
-    "policy.inclusion": "inclusion",
+_OWN = {
+    "diffusion": (
+        "external", "leader_factor", "peers", "leaders", "announced", "benefit_weight", "heterogeneity",
+        "size_elasticity", "resistance", "divide",
+    ),
+    "platform": ("threshold", "cost_cut", "rate", "spillover"),
+    "finance": (
+        "own_share", "regional_pool", "federal_pool", "regional_share", "federal_share", "private_share", "private_fee",
+        "cost_level", "cost_elasticity", "supply_premium", "renewal", "reference_population",
+    ),
+    "economy": ("volatility", "industry_growth", "urban_growth", "industry_gain"),
+    "sanctions": ("severity", "substitution"),
+    "security": ("incident_rate", "outage", "distrust"),
+    "policy": ("protection", "protection_cost", "inclusion"),
+}  # fmt: skip
+# `m.rate` would leave open whose rate it is; all other names say it themselves
+FIELDS = {
+    f"{section}.{name}": f"platform_{name}" if section == "platform" else name
+    for section, names in _OWN.items()
+    for name in names
 }
 """Dotted key of a scenario to the field of the record: the parameters that rows of one batch may differ in."""
 
@@ -252,8 +233,13 @@ class Columns:
 
     def address(self) -> None:
         """Write where the columns are into the record."""
-        for name, values in {**self.columns, "parameters": self.record}.items():
+        for name, values in self.columns.items():
             self.record[name] = values.ctypes.data
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore from a pickle: the columns lie elsewhere now."""
+        self.__dict__.update(state)
+        self.address()
 
 
 @dataclass
@@ -271,10 +257,27 @@ class Structure(Columns):
 
 @dataclass
 class State(Columns):
-    """Everything that a month may change: the columns declared as changing; its record holds the shared ones too."""
+    """Everything that a month may change: the columns declared as changing; its record is the `m` of the engine.
 
-    def grow(self, events: int, outages: int) -> None:
-        """Make room for more events and outages; what is there stays."""
+    One for each thread, with the addresses of what is shared copied in.
+    """
+
+    shared: Structure
+
+    def address(self) -> None:
+        """Write where the columns are into the record, the shared ones and the row's parameters in it too."""
+        super().address()
+        for name, values in {**self.shared.columns, "parameters": self.record}.items():
+            self.record[name] = values.ctypes.data
+
+    def grow(self, events: int = 0, outages: int = 0) -> None:
+        """Make room for so many events and outages, or for one more row's and half as many again; what is there stays.
+
+        Addresses are written anew: columns that grow move.
+        """
+        places, technologies = (int(self.record[name][0]) for name in ("places_count", "technologies_count"))
+        events = events or len(self.events) * 3 // 2 + places * technologies
+        outages = outages or len(self.outages) * 3 // 2 + places
         used, down = int(self.record["event_count"][0]), int(self.record["outage_count"][0])
         for name in ("events", "following", "payments") if self.record["paid"][0] else ("events", "following"):
             self.columns[name] = _longer(self.columns[name], events, used)
@@ -354,7 +357,7 @@ def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
     for name, size in zip(_ROOMS, rooms, strict=True):
         record[name] = size
     record["paid"] = paid
-    state = State(allocate(record), record)
+    state = State(allocate(record), record, shared)
     if not paid:
         state.columns["payments"] = np.zeros(0, PAYMENT)
     state.address()

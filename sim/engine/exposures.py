@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.adoption import ALL, push
-from sim.engine.columns import RECORD, State, allocate
+from sim.engine.columns import RECORD, Columns, allocate
 from sim.engine.compiling import entry_point
 from sim.engine.network import Channel, sparse_rows
 from sim.engine.rules import EXPOSURE_UNIT
@@ -31,14 +31,14 @@ class Exposures:
         nobody = sparse_rows(places, *(np.empty(0, kind) for kind in (np.int64, np.int64, np.float64)))
         for name, channel in (("peers_out", peers or nobody), ("leaders_out", leaders or nobody)):
             columns["places"][name], columns[name] = channel.outward_bounds, channel.outward
-        self._state = State(columns, record)
-        self._state.address()
+        self._columns = Columns(columns, record)
+        self._columns.address()
 
     def begin(self, technology: np.ndarray, place: np.ndarray) -> None:
         """Let places begin to operate technologies: whole numbers [starts], technology beside place."""
-        _push(self._state.record, technology.astype(np.int64), place.astype(np.int64))
+        _push(self._columns.record, technology.astype(np.int64), place.astype(np.int64))
 
     def of(self, technologies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Exposure to peers and to leaders, float64[len(technologies), n] each, shares from 0 to 1."""
-        seen = self._state.exposures[technologies]
+        seen = self._columns.exposures[technologies]
         return seen["peers"] * EXPOSURE_UNIT, seen["leaders"] * EXPOSURE_UNIT

@@ -152,34 +152,21 @@ def move(entries, to, source, at):
 
 @inner
 def sort(entries, count):
-    """Put the first `count` entries in order of service: heap sort, in place, with room for one more behind them."""
-    for start in range(count // 2 - 1, -1, -1):
-        sift(entries, start, count)
-    for end in range(count - 1, 0, -1):
-        swap(entries, 0, end)
-        sift(entries, 0, end)
+    """Put the first `count` entries in order of service: Shell's sort, in place, by way of the entry behind them all.
 
-
-@inner
-def swap(entries, a, b):
-    """Exchange two entries, by way of the last one."""
+    NumPy's would need memory, which compiled code here never takes.
+    """
     hand = len(entries) - 1
-    move(entries, hand, entries, a)
-    move(entries, a, entries, b)
-    move(entries, b, entries, hand)
-
-
-@inner
-def sift(entries, root, end):
-    """Let an entry sink to its place in a heap whose root is served last."""
-    while 2 * root + 1 < end:
-        child = 2 * root + 1
-        if child + 1 < end and served_before(entries[child], entries[child + 1]):
-            child += 1
-        if not served_before(entries[root], entries[child]):
-            return
-        swap(entries, root, child)
-        root = child
+    gap = count
+    while gap > 1:
+        gap = max(1, gap * 5 // 11)  # the ratio that Gonnet and Baeza-Yates (1991) found to be good
+        for start in range(gap, count):
+            move(entries, hand, entries, start)
+            at = start
+            while at >= gap and served_before(entries[hand], entries[at - gap]):
+                move(entries, at, entries, at - gap)
+                at -= gap
+            move(entries, at, entries, hand)
 
 
 @inner

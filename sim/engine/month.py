@@ -189,15 +189,6 @@ def close_year(m, t):
 
 
 @inner
-def copy(target, source):
-    """Copy an array of three dimensions; plain assignment would allocate, which compiled code here never does."""
-    for r in range(source.shape[0]):
-        for y in range(source.shape[1]):
-            for at in range(source.shape[2]):
-                target[r, y, at] = source[r, y, at]
-
-
-@inner
 def room(m):
     """Whether the lists of events can take all that a step may add."""
     enough = m.event_count + m.waiting <= m.event_room
@@ -208,16 +199,19 @@ def room(m):
 def run_rows(record, rows, mandates, seed, replicates, ends, tables, ledgers, progress, until, part, first, last):
     """Run rows one after another, each to step `until`, into one list of events.
 
-    `record` RECORD[1]; `rows` float64[rows, P] are PARAMETERS, `mandates` MANDATES[rows, M]; `progress` int64[2] holds
-    the row and step to go on from, step -1 before the start. `ends` int64[rows, 2] receives the number of events and
-    outages after each row, `tables` and `ledgers` its yearly tables. `part`, `first` and `last`: see `month`. Returns
-    whether all is done; if not, the lists of events must grow, and the same call goes on.
+    `record` RECORD[1]; `rows` float64[rows, P] are PARAMETERS, `mandates` MANDATES[rows, M]; `tables` float64[rows, R,
+    Y, 4] and `ledgers` int64[rows, R + 1, Y, 14] are written where they are. `ends` int64[rows, 2] receives the number
+    of events and outages after each row. `progress` int64[2] holds the row and step to go on from, step -1 before the
+    start. `part`, `first` and `last`: see `month`. Returns whether all is done; if not, the lists of events must grow,
+    and the same call goes on.
     """
+    # one function that Python calls, for all that it asks: each further one would compile the whole engine once more
     m = record[0]
     while progress[0] < len(rows):
         number = progress[0]
         m.run = draws.run_key(seed, replicates[number])
         m.mandates, m.mandates_count = mandates[number].ctypes.data, mandates.shape[1]
+        m.yearly, m.ledger = tables[number].ctypes.data, ledgers[number].ctypes.data
         own = c.parameters(m)
         for at in range(len(own)):
             own[at] = rows[number, at]
@@ -233,8 +227,6 @@ def run_rows(record, rows, mandates, seed, replicates, ends, tables, ledgers, pr
             progress[1] += 1
         if part in (WHOLE, AFTER):
             ends[number, 0], ends[number, 1] = m.event_count, m.outage_count
-            copy(tables[number], c.yearly(m))
-            copy(ledgers[number], c.ledger(m))
         progress[0], progress[1] = number + 1, -1
     return True
 

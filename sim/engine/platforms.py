@@ -16,11 +16,9 @@ def open_platforms(m):
             continue
         c.offers(m)[k].unsettled = 0
         for r in range(m.regions_count):
-            platform, members = c.platforms(m)[k, r], c.regions(m)[r].members
-            if platform.platform:
-                continue
-            linked = partners(m, k, r) if m.platform_spillover > 0.0 else 0.0
-            if rules.platform_opens(platform.operating, members, m.platform_spillover, linked, m.platform_threshold):
+            platform = c.platforms(m)[k, r]
+            # partners are counted only where they could decide: what they add is a share, at most 1 but for rounding
+            if not platform.platform and opens(m, k, r, 2.0) and opens(m, k, r, partners(m, k, r)):
                 platform.platform = OPENING
         for r in range(m.regions_count):
             if c.platforms(m)[k, r].platform == OPENING:
@@ -28,6 +26,13 @@ def open_platforms(m):
                 c.offers(m)[k].unsettled = 1
                 for i in range(c.regions(m)[r].start, c.regions(m)[r].stop):
                     mark(m, k, i)
+
+
+@inner
+def opens(m, k, r, linked):
+    """Whether region r makes technology k a platform when the share `linked` of its partners has; see the rule."""
+    operating, members = c.platforms(m)[k, r].operating, c.regions(m)[r].members
+    return rules.platform_opens(operating, members, m.platform_spillover, linked, m.platform_threshold)
 
 
 @inner

@@ -11,13 +11,15 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.engine import columns as c
 from sim.engine import month as engine
-from sim.engine.columns import FIELDS, GRANTED, State, Structure, mandates_of, parameters_of, structure, workspace
+from sim.engine.columns import State, Structure, structure, workspace
 from sim.engine.draws import COEFFICIENT_DRAW, PARAMETER_DRAW, pick
 
 if TYPE_CHECKING:
@@ -99,8 +101,8 @@ def structures(scenarios: Sequence[Scenario]) -> list[Structure]:
 
 def rows_of(scenario: Scenario, seed: int, replicates: np.ndarray) -> Rows:
     """A row for each replicate: the scenario's parameters, with the replicate's draw of coefficients and parameters."""
-    rows = np.repeat(parameters_of(scenario), len(replicates))
-    mandates = np.repeat(mandates_of(scenario)[None, :], len(replicates), axis=0)
+    rows = np.repeat(c.parameters_of(scenario), len(replicates))
+    mandates = np.repeat(c.mandates_of(scenario)[None, :], len(replicates), axis=0)
     fitted, posterior = scenario.grp_fit, scenario.parameter_fit
     if fitted is not None and scenario.economy.coefficients == "draws" and len(fitted.draws["b1"]):
         chosen = pick(seed, replicates, COEFFICIENT_DRAW, len(fitted.draws["b1"]))
@@ -119,8 +121,8 @@ def assign(rows: np.ndarray, mandates: np.ndarray, key: str, values: np.ndarray)
 
     Raises KeyError for a key that rows of one batch cannot differ in.
     """
-    if key in FIELDS:
-        rows[FIELDS[key]] = values
+    if key in c.FIELDS:
+        rows[c.FIELDS[key]] = values
         return
     section, _, rest = key.partition(".")
     number, _, name = rest.partition(".")
@@ -177,44 +179,40 @@ def _chunk(shared: Structure, rows: Rows, seed: int, state: State, threads: int)
 
     A single large row may use more `threads`.
     """
-    count, kinds, areas, steps, years = shared.shape
+    count, technologies, regions, steps, years = shared.shape
     state.record["event_count"] = state.record["outage_count"] = 0
     ends = np.zeros((len(rows), 2), np.int64)
-    tables = np.zeros((len(rows), areas, years, state.yearly.shape[-1]))
-    ledgers = np.zeros((len(rows), areas + 1, years, state.ledger.shape[-1]), np.int64)
-
-    def go(progress: np.ndarray, until: int, part: int = engine.WHOLE, first: int = 0, last: int = kinds) -> None:
-        _run(shared, rows, seed, state, (ends, tables, ledgers), progress, until, part, first, last)
-
-    if min(threads, kinds) > 1 and count * kinds >= LARGE:
-        _together(go, kinds, steps, threads)
+    tables = np.zeros((len(rows), regions, years, len(c.ECONOMY)))
+    ledgers = np.zeros((len(rows), regions + 1, years, len(c.FLOWS)), np.int64)
+    go = partial(_run, state, rows, seed, (ends, tables, ledgers))
+    if min(threads, technologies) > 1 and count * technologies >= LARGE:
+        _together(go, technologies, steps, threads)
     else:
-        go(np.array([0, -1], np.int64), steps)
+        go(np.array([0, -1]), steps)
     events, outages = int(ends[-1, 0]), int(ends[-1, 1])
-    return Batch(
-        state.events[:events],
-        state.payments[: events if len(state.payments) else 0],
-        state.outages[:outages],
-        ends,
-        tables,
-        ledgers,
-    )
+    paid = events if len(state.payments) else 0
+    return Batch(state.events[:events], state.payments[:paid], state.outages[:outages], ends, tables, ledgers)
 
 
 def _run(
-    shared: Structure, rows: Rows, seed: int, state: State, found: tuple[np.ndarray, ...], *going: np.ndarray | int
-) -> None:
+    state: State, rows: Rows, seed: int, found: tuple[np.ndarray, ...], progress: np.ndarray, until: int,
+    part: int = engine.WHOLE, first: int = 0, last: int | None = None,
+) -> None:  # fmt: skip
     """Call the engine until it is done, making room for events where it must; `found`: ends, tables, ledgers."""
     parameters = rows.parameters.view(np.float64).reshape(len(rows), -1)
-    given = (state.record, parameters, rows.mandates, seed, rows.replicates)
-    while not engine.run_rows(*given, *found, *going):
-        grow(shared, state)
+    given = (state.record, parameters, rows.mandates, seed, rows.replicates, *found)
+    last = int(state.record["technologies_count"][0]) if last is None else last
+    while not engine.run_rows(*given, progress, until, part, first, last):
+        state.grow()
 
 
-def _together(go: Callable[..., None], kinds: int, steps: int, threads: int) -> None:
-    """One row on several threads: they share the technologies while wants are worked out, nearly half of the time."""
-    bounds = np.linspace(0, kinds, min(threads, kinds) + 1).round().astype(int).tolist()
-    go(np.array([0, -1], np.int64), 0)
+def _together(go: Callable[..., None], technologies: int, steps: int, threads: int) -> None:
+    """One row on several threads: they share the technologies while wants are worked out, nearly half of the time.
+
+    All of them hold the same record: what it says of the row they write anew, and write the same.
+    """
+    bounds = np.linspace(0, technologies, min(threads, technologies) + 1).round().astype(int).tolist()
+    go(np.array([0, -1]), 0)
     with ThreadPoolExecutor(threads) as pool:
         for t in range(steps):
             go(np.array([0, t]), t + 1, engine.BEFORE)
@@ -225,12 +223,6 @@ def _together(go: Callable[..., None], kinds: int, steps: int, threads: int) -> 
             for share in shares:
                 share.result()
             go(np.array([0, t]), t + 1, engine.AFTER)
-
-
-def grow(shared: Structure, state: State) -> None:
-    """Make room for at least one more row's events: half as much again."""
-    count, kinds = shared.shape[:2]
-    state.grow(len(state.events) * 3 // 2 + count * kinds, len(state.outages) * 3 // 2 + count)
 
 
 def _joined(chunks: Sequence[Batch]) -> Batch:
@@ -281,6 +273,13 @@ class Simulation:
         """The outages so far, OUTAGE[...]."""
         return self.state.outages[: int(self.state.record["outage_count"][0])]
 
+    @property
+    def batch(self) -> Batch:
+        """The run so far as a batch of one row; the simulation goes on writing into its arrays."""
+        ends = np.array([[len(self.events), len(self.outages)]])
+        payments = self.state.payments[: len(self.events) if self.paid else 0]
+        return Batch(self.events, payments, self.outages, ends, self.state.yearly[None], self.state.ledger[None])
+
     def advance(self, steps: int = 1) -> None:
         """Run so many steps, or to the end of the scenario."""
         last = min(self.step + steps, self.scenario.steps)
@@ -291,16 +290,14 @@ class Simulation:
     def _run_to(self, last: int, first: int) -> None:
         """Run from step `first` (-1: set the start) to `last`, growing the list of events when it must."""
         progress = np.array([0, first], np.int64)
-        ends, tables = np.zeros((1, 2), np.int64), self.state.yearly[None].copy()
-        ledgers = self.state.ledger[None].copy()
+        found = (np.zeros((1, 2), np.int64), self.state.yearly[None], self.state.ledger[None])
         rows = replace(self.rows, mandates=self.mandates[None])
-        kinds = self.shared.shape[1]
-        _run(self.shared, rows, self.seed, self.state, (ends, tables, ledgers), progress, last, engine.WHOLE, 0, kinds)
+        _run(self.state, rows, self.seed, found, progress, last)
 
     def equip(self, place: int, technology: int) -> bool:
         """Give place (in canonical order) a technology now; nobody pays. False when it has it already."""
-        if int(self.state.record["event_count"][0]) >= len(self.state.events):
-            grow(self.shared, self.state)
+        if len(self.events) == len(self.state.events):
+            self.state.grow()
         return bool(engine.equip(self.state.record, technology, place, self.step))
 
     def grant(self, place: int, amount: int) -> None:
@@ -308,7 +305,7 @@ class Simulation:
         year = int(self.shared.calendar["year"][min(self.step, self.scenario.steps - 1)])
         region = int(self.shared.places["region"][place])
         self.state.budgets["balance"][place] += amount
-        self.state.ledger[region, year, GRANTED] += amount
+        self.state.ledger[region, year, c.GRANTED] += amount
 
     def mandate(self, region: int, technology: int, rate: float, until: int | None = None) -> None:
         """Oblige a region's municipalities to take up a technology at a rate (1/year) from now until a step."""
