@@ -49,6 +49,13 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "SECURITY.md", ROOT / "benchmarks" / "README.md"], ids=named)
+def test_files_that_are_named_exist(page):
+    rooms = "sim|calibration|tests|benchmarks|docs|scenarios"
+    for name in re.findall(rf"(?<![\w/.])((?:{rooms})/[\w./-]*\w)", page.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists() or name == "benchmarks/results", name
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_keys_that_are_named_exist(page):
     known = {row.key for row in parameter_table()} | {f"parameters.{key}" for key in ParameterDraws.model_fields}
