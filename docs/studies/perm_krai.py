@@ -111,7 +111,7 @@ def study(size: Size = Size()) -> Findings:
     goal = f"{PROGRAMME} >= 1 at {YEAR_ON}"
     return Findings(
         results,
-        uptake.compare_runs({"study": results}, measures=measures).table(),
+        uptake.compare_runs({"study": results}, measures=measures).table(simultaneous=True),
         swept(scenario, size),
         uptake.leader_worth(scenario, measure=PROGRAMME, replicates=size.worth, at=BEFORE),
         uptake.seek_target(scenario, goal, {"mandates.0.rate": (0, 6)}, replicates=size.sought),
