@@ -13,8 +13,8 @@ import sim
 import uptake
 
 ROOT = Path(__file__).parent.parent
-COMMAND = "import sys; from uptake import main; sys.argv[0] = 'uptake'; main()"
-"""What the installed command does: a script of its own folder that imports `main`."""
+COMMAND = "from uptake import main\n\nif __name__ == '__main__':\n    main()\n"
+"""The script that an installation makes, in a folder of its own."""
 GRP = ROOT / "scenarios" / "tables" / "russia_regions.csv"
 
 
@@ -37,7 +37,10 @@ def python(folder, *arguments, before=()):
 
 
 def command(folder, *words, **options):
-    return python(folder, "-c", COMMAND, *words, **options)
+    script = folder / "bin" / "uptake"
+    script.parent.mkdir()
+    script.write_text(COMMAND, encoding="utf-8")
+    return python(folder, str(script), *words, **options)
 
 
 def test_it_has_the_public_names_and_no_others():
