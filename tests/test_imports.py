@@ -152,6 +152,20 @@ def test_every_declared_package_is_imported_somewhere() -> None:
     assert needed <= used, needed - used
 
 
+def test_the_lock_holds_what_is_declared_with_hashes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(item for items in project["optional-dependencies"].values() for item in items),
+    ]
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
+    missing = {re.split(r"[\[<>=!~; ]", item)[0].lower() for item in wanted} - locked
+    assert not missing, f"{missing}: SECURITY.md says how the lock is made"
+    assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=\S)", text.strip()))
+    assert "://" not in text, "the lock names no address"
+
+
 @pytest.mark.parametrize("name", ["sim", "sim.cli.main", "sim.scenario.scenario", "sim.engine.rules"])
 def test_heavy_packages_wait_until_they_are_needed(name: str) -> None:
     # the rules are compiled, and Numba looks for SciPy
