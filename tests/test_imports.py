@@ -18,7 +18,7 @@ ROOMS = (
     "sim.engine.compiling", "sim.engine.rules", "sim.engine.draws", "sim.engine.network", "sim.engine.columns",
     "sim.engine.adoption", "sim.engine.exposures", "sim.engine.money", "sim.engine.operation", "sim.engine.economy",
     "sim.engine.platforms", "sim.engine.incidents", "sim.engine.month", "sim.engine.rows",
-    "sim.scenario.places", "sim.scenario.scenario", "sim.scenario.doubts",
+    "sim.scenario.places", "sim.scenario.graph", "sim.scenario.scenario", "sim.scenario.doubts",
     "sim.results.arm", "sim.results.measures", "sim.results.ranks", "sim.results.targets", "sim.results.effects",
     "sim.results.run", "sim.results.uncertainty", "sim.results.folder",
     "sim.studies.design", "sim.studies.study", "sim.studies.analysis", "sim.studies.sweep",

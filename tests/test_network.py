@@ -14,6 +14,7 @@ from worlds import random_world
 
 from sim.engine import network
 from sim.engine.rules import EXPOSURE_UNIT
+from sim.scenario.graph import write_graphml
 from sim.scenario.scenario import Scenario
 
 GRAVITY = {"distance_decay": 1.0, "size_exponent": 0.7, "neighbours": 12}
@@ -172,7 +173,7 @@ def test_both_directions_hold_the_same_links() -> None:
         source = np.repeat(np.arange(60), np.diff(channel.out_start))
         inward = sorted(zip(channel.neighbour.tolist(), listener.tolist(), channel.weight.tolist(), strict=True))
         outward = sorted(
-            zip(source.tolist(), channel.listener.tolist(), channel.outward["weight"].tolist(), strict=True)
+            zip(source.tolist(), channel.outward["place"].tolist(), channel.outward["weight"].tolist(), strict=True)
         )
         assert inward == outward
 
@@ -233,7 +234,7 @@ def test_the_graph_has_places_regions_channels_and_weights() -> None:
 
 def test_graphml_reads_back(tmp_path: Path) -> None:
     scenario = scattered(12)
-    network.write_graphml(scenario, tmp_path / "net.graphml")
+    write_graphml(scenario, tmp_path / "net.graphml")
     again = networkx.read_graphml(tmp_path / "net.graphml")
     graph = scenario.network()
     assert set(again.nodes) == set(graph.nodes)

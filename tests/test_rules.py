@@ -340,16 +340,17 @@ def test_what_was_there_at_the_start_ends_within_its_life(life: int, luck: float
 
 
 def test_incident_hazard_worked_by_hand() -> None:
-    assert rules.incident_hazard(0.03, 0.5, 0.3) == pytest.approx(0.03 * 0.5 * 0.79)
+    assert rules.incident_hazard(0.03, 2, 4, 0.3) == pytest.approx(0.03 * 0.5 * 0.79)
 
 
-@given(RATE, SHARE, SHARE)
+@given(RATE, st.integers(0, 15), SHARE)
 def test_incidents_need_something_digital_and_protection_never_ends_them(
-    rate: float, share: float, protection: float
+    rate: float, operating: int, protection: float
 ) -> None:
-    assert rules.incident_hazard(rate, 0.0, protection) == 0.0
-    assert rules.incident_hazard(rate, share, 1.0) == pytest.approx(0.3 * rate * share)
-    assert rules.incident_hazard(rate, share, protection) <= rate * share
+    share = operating / 15
+    assert rules.incident_hazard(rate, 0, 15, protection) == 0.0
+    assert rules.incident_hazard(rate, operating, 15, 1.0) == pytest.approx(0.3 * rate * share)
+    assert rules.incident_hazard(rate, operating, 15, protection) <= rate * share
 
 
 def test_the_index_is_0_with_nothing_and_120_with_everything() -> None:

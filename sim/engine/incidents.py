@@ -18,7 +18,10 @@ def incident_clock(m, key, number):
 
 @inner
 def incidents(m, t):
-    """Outages end, distrust fades, and clocks of incidents run down."""
+    """Outages end, distrust fades, and clocks of incidents run down.
+
+    A clock runs in expected incidents, as that of an adoption: its threshold is drawn once, whatever happens meanwhile.
+    """
     if m.incident_rate <= 0.0 or m.exposed_technologies == 0:
         return
     for i in range(m.places_count):
@@ -30,8 +33,8 @@ def incidents(m, t):
         if municipality.distrust_until == t:
             municipality.distrust_until = c.NEVER
             mark_all(m, i)
-        share = municipality.exposed / m.exposed_technologies
-        municipality.clock -= m.step * rules.incident_hazard(m.incident_rate, share, m.protection)
+        hazard = rules.incident_hazard(m.incident_rate, municipality.exposed, m.exposed_technologies, m.protection)
+        municipality.clock -= m.step * hazard
         if municipality.clock <= 0.0:
             strike(m, i, t)
 
@@ -59,7 +62,7 @@ def strike(m, i, t):
 
 @inner
 def restore(m, i):
-    """The outage is over: what was down operates again."""
+    """The outage is over: what was down operates again, at the end of the last outage where several overlap."""
     c.municipalities(m)[i].down_until = c.NEVER
     for k in range(m.technologies_count):
         if c.cells(m)[k, i].status == c.DOWN:
@@ -79,7 +82,7 @@ def lapse(m, k, t):
         cell, spell = c.cells(m)[k, i], c.spells(m)[k, i]
         if m.cost_level > 0.0:
             oblige(m, k, i, -1)
-        operating = cell.status == c.OPERATING
+        operating = cell.status == c.OPERATING  # what is down is neither seen nor counted any more
         cell.status = c.WAITING
         if operating:
             announce_operation(m, k, i, -1, ALL)

@@ -46,13 +46,13 @@ def cash_flow(m, t):
         fund.pool += fund.pool_inflow
         fund.reserve += fund.reserve_inflow
         flows[c.REGIONAL_INFLOW] += fund.pool_inflow + fund.reserve_inflow
-        inflow = saved = fees = running = 0
+        inflow = saved = fees = running = 0  # summed here: in the loop the ledger would be written for every place
         for i in range(c.regions(m)[r].start, c.regions(m)[r].stop):
             budget = c.budgets(m)[i]
             paid = settle_accounts(budget)
             inflow += budget.inflow
             saved += budget.saved
-            fees += min(budget.fee_due, paid)
+            fees += min(budget.fee_due, paid)  # where not all can be paid, fees first
             running += paid - min(budget.fee_due, paid)
         flows[c.OWN_INFLOW] += inflow
         flows[c.SAVED] += saved
@@ -83,15 +83,9 @@ def cost_of(m, k, i):
 @inner
 def price(m, k, i, supply, platform):
     """What technology k would cost place i, whole minor units; from the second time on it is renewed at a part."""
-    millions = rules.full_cost(
-        c.technologies(m)[k].cost,
-        m.cost_level,
-        c.municipalities(m)[i].size,
-        m.platform_cost_cut * platform,
-        m.supply_premium,
-        supply,
-        m.protection_cost * m.protection,
-    )
+    relative, size = c.technologies(m)[k].cost, c.municipalities(m)[i].size
+    cut, protection = m.platform_cost_cut * platform, m.protection_cost * m.protection
+    millions = rules.full_cost(relative, m.cost_level, size, cut, m.supply_premium, supply, protection)
     first = 0 if c.portfolio(m)[k, i] else 1
     return whole_units(millions * m.renewal if c.spells(m)[k, i].number > first else millions)
 
@@ -124,11 +118,11 @@ def enqueue(m, t):
 def least_own(m, k, i, source):
     """What place i must hold at the least to pay for technology k: at full supply, on a platform, from full pools.
 
-    A little less, for rounding: below it the entry need not be looked at.
+    Below it the entry need not be looked at, and most of a long queue is not: its price is not worked out each step.
     """
     cost = price(m, k, i, 1.0, 1)
     own = payers(m, source, cost, cost, cost)[0]
-    return int(own * (1.0 - 1e-9)) - 4
+    return int(own * (1.0 - 1e-9)) - 4  # a little less: prices and parts are rounded each for itself
 
 
 @inner
@@ -145,9 +139,9 @@ def served_before(a, b):
 def move(entries, to, source, at):
     """Copy entry `at` of `source` to `to` of `entries`."""
     old, new = source[at], entries[to]
+    # field by field: to assign a whole record is not compiled
     new.value, new.tie, new.place, new.technology = old.value, old.tie, old.place, old.technology
-    new.least = old.least
-    new.guide, new.wanted, new.source = old.guide, old.wanted, old.source
+    new.guide, new.wanted, new.source, new.least = old.guide, old.wanted, old.source, old.least
 
 
 @inner
@@ -171,7 +165,7 @@ def sort(entries, count):
 
 @inner
 def merge(entries, old, added, new):
-    """Merge `new` sorted entries into `old` sorted ones, from the back."""
+    """Merge `new` sorted entries into `old` sorted ones, from the back, where there is room."""
     at, a, b = old + new - 1, old - 1, new - 1
     while b >= 0:
         if a >= 0 and served_before(added[b], entries[a]):
@@ -256,7 +250,10 @@ def receipt(payment, flows, paid):
 
 @inner
 def medians(m):
-    """The median number of technologies operating in each region's municipalities (the lower one of two)."""
+    """The median number of technologies operating in each region's municipalities (the lower one of two).
+
+    From counts that are kept, without sorting: it is asked for every step.
+    """
     for r in range(m.regions_count):
         half = (c.regions(m)[r].members + 1) // 2
         level, within = 0, c.operating_counts(m)[r, 0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,14 +14,10 @@ from sim.engine.compiling import entry_point, inner, part
 from sim.engine.sphere import on_sphere
 
 if TYPE_CHECKING:
-    import networkx
-
     from sim.scenario.scenario import Scenario
 
-_WHOLE = int(1 / rules.EXPOSURE_UNIT)
 FAN_BITS = 3
-
-
+"""A box of the spatial index holds 2**3 = 8 places or boxes."""
 LINK = np.dtype([("weight", np.uint32), ("place", np.int32)])
 """A link of influence: its weight in units of 2**-31, and the place at its other end. Eight bytes, since a million
 places have fifty million of them."""
@@ -49,11 +44,6 @@ class Channel(NamedTuple):
     def weight(self) -> np.ndarray:
         """The weights of `neighbour`, uint32[links]."""
         return self.inward["weight"]
-
-    @property
-    def listener(self) -> np.ndarray:
-        """The places that listen, int32[links], by whom they listen to."""
-        return self.outward["place"]
 
     @property
     def inward_bounds(self) -> np.ndarray:
@@ -118,7 +108,7 @@ def canonical_order(scenario: Scenario) -> np.ndarray:
 
 
 def _morton(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
-    """Bits of latitude and longitude interleaved, so that near places get near codes: uint64[n]."""
+    """Bits of latitude and longitude (degrees) interleaved, so that near places get near codes: uint64[n]."""
 
     def spread(values: np.ndarray) -> np.ndarray:
         bits = np.clip(values * 0xFFFF, 0, 0xFFFF).astype(np.uint64)
@@ -134,8 +124,9 @@ def strongest(listeners, candidates, boxes, first, reach, position, mass, rank, 
     """For each listener the candidates of largest gravity weight, strongest first; ties by rank, itself excluded.
 
     `chosen` int32[listeners, m] and `weight` float64[listeners, m] are filled; unfilled places stay -1. `boxes` and
-    `first`: see `boxes_of`. `reach` is mass**(2 / decay): a candidate, or a box of them, farther than the root of
-    reach * cut in a straight line, which is never longer than the arc, cannot be among the strongest.
+    `first`: see `boxes_of`. `reach`: see `rules.reach`; a candidate, or a box of them, farther than the root of reach *
+    cut in a straight line, which is never longer than the arc, cannot be among the strongest. So a place compares some
+    two hundred boxes and candidates, whether there are a thousand or ten thousand.
     """
     levels = len(first)
     for a in range(len(listeners)):
@@ -147,6 +138,7 @@ def strongest(listeners, candidates, boxes, first, reach, position, mass, rank, 
                     filled, cut = consider(i, j, filled, cut, position, mass, rank, decay, chosen[a], weight[a])
         at = 0
         while at < len(candidates):
+            # the largest box that begins here and is out of reach is passed over whole
             size, level = 1 << (FAN_BITS * levels), levels - 1
             while level >= 0 and (at & (size - 1) or not beyond(position, i, boxes, first[level] + at // size, cut)):
                 size >>= FAN_BITS
@@ -162,7 +154,7 @@ def strongest(listeners, candidates, boxes, first, reach, position, mass, rank, 
 
 @part
 def chord(position, i, j):
-    """The square of the straight line between two points on the unit sphere."""
+    """The square of the straight line between two points on the unit sphere: without a root, as good to compare."""
     x = position[i, 0] - position[j, 0]
     y = position[i, 1] - position[j, 1]
     z = position[i, 2] - position[j, 2]
@@ -225,6 +217,7 @@ def channel_from(n: int, groups: Iterable, gravity: tuple, explicit: tuple) -> C
     """Sparse rows from groups of (listeners, candidates), row-normalised, with explicit links taking their share."""
     position, mass, rank, decay, neighbours = gravity
     reach = rules.reach(mass, decay)
+    # along the curve, candidates that are near in space are near in the list, and share a box
     curve = _morton(np.degrees(np.arcsin(position[:, 2])), np.degrees(np.arctan2(position[:, 1], position[:, 0])))
     room = n * min(neighbours, n)
     source, target, share, used = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room), 0
@@ -238,7 +231,7 @@ def channel_from(n: int, groups: Iterable, gravity: tuple, explicit: tuple) -> C
         weight = np.zeros((len(listeners), width))
         gravity_of = (reach, position, mass, rank, float(decay))
         strongest(listeners, candidates, boxes, first, *gravity_of, chosen, weight)
-        present = chosen >= 0
+        present = chosen >= 0  # a leader does not listen to itself, and may be left with one candidate less
         here = slice(used, used + int(present.sum()))
         source[here] = chosen[present]
         target[here] = np.repeat(listeners, present.sum(axis=1))
@@ -273,9 +266,14 @@ def _with_explicit(
     return source[order], target[order], share[order]
 
 
+def whole(share: np.ndarray) -> np.ndarray:
+    """Shares as whole multiples of 2**-31, int64: sums of them do not depend on the order of addition."""
+    return np.floor(share / rules.EXPOSURE_UNIT + 0.5).astype(np.int64)
+
+
 def sparse_rows(n: int, source: np.ndarray, target: np.ndarray, share: np.ndarray) -> Channel:
     """A channel from an edge list: `share` (summing to 1 or less for each target) of influence source -> target."""
-    weight = np.floor(share * _WHOLE + 0.5).astype(np.uint32)
+    weight = whole(share).astype(np.uint32)
 
     def rows(here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order = np.argsort(here, kind="stable")
@@ -303,7 +301,7 @@ def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, 
     count = len(regions.id)
     population = np.asarray(scenario.places.population, dtype=np.float64)[order]
     largest = np.full(count, -1)
-    for i in np.lexsort((np.arange(len(order)), population)).tolist():
+    for i in np.argsort(population, kind="stable").tolist():  # the last one stays
         largest[region[i]] = i
     size = np.where(largest >= 0, np.nan_to_num(np.asarray(regions.population, dtype=np.float64)), 0.0)
     centre = position[np.maximum(largest, 0)]
@@ -311,12 +309,11 @@ def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, 
     attract(centre, rules.mass(size, section.size_exponent), float(section.distance_decay), pull)
     pull[:, largest < 0] = 0.0
     np.fill_diagonal(pull, 0.0)
-    by_id = np.argsort(np.argsort(regions.id))
     total = np.zeros(count)
-    for q in np.argsort(by_id):
+    for q in np.argsort(regions.id):  # floats, summed in the order of ids: that of the table must not matter
         total += pull[:, q]
     share = np.divide(pull, total[:, None], where=total[:, None] > 0, out=np.zeros_like(pull))
-    return np.floor(share * _WHOLE + 0.5).astype(np.int64)
+    return whole(share)
 
 
 @entry_point
@@ -325,43 +322,3 @@ def attract(position, mass, decay, pull):
     for r in range(len(mass)):
         for q in range(len(mass)):
             pull[r, q] = rules.influence(mass[q], rules.great_circle(math.sqrt(chord(position, r, q))), decay)
-
-
-def to_networkx(scenario: Scenario) -> networkx.DiGraph:
-    """The network as a DiGraph: municipalities and regions as nodes; edges carry `channel` and `weight` (row shares).
-
-    An edge runs from the place that is copied to the place that listens; channels are peers, leaders and regions.
-    """
-    import networkx
-
-    net, places, regions = build(scenario), scenario.places, scenario.regions
-    graph = networkx.DiGraph(title=scenario.title)
-    for i, name in enumerate(places.id):
-        graph.add_node(
-            name,
-            kind="guide" if places.guide[i] else "municipality",
-            name=places.name[i],
-            region=regions.id[places.region[i]],
-            population=float(places.population[i]),
-            latitude=float(places.latitude[i]),
-            longitude=float(places.longitude[i]),
-        )
-    for row, name in enumerate(regions.id):
-        people = float(regions.population[row])
-        graph.add_node(f"region:{name}", kind="region", name=regions.name[row], population=people)
-    identity = [places.id[i] for i in net.order]
-    for channel, links in (("peers", net.peers), ("leaders", net.leaders)):
-        target = np.repeat(np.arange(len(identity)), np.diff(links.start))
-        for j, listener, weight in zip(links.neighbour, target, links.weight, strict=True):
-            graph.add_edge(identity[j], identity[listener], channel=channel, weight=float(weight * rules.EXPOSURE_UNIT))
-    for row, other in np.argwhere(net.regions).tolist():
-        weight = float(net.regions[row, other] * rules.EXPOSURE_UNIT)
-        graph.add_edge(f"region:{regions.id[other]}", f"region:{regions.id[row]}", channel="regions", weight=weight)
-    return graph
-
-
-def write_graphml(scenario: Scenario, path: str | Path) -> None:
-    """Write the network as GraphML, which Gephi, igraph, Cytoscape and R read."""
-    import networkx
-
-    networkx.write_graphml(to_networkx(scenario), str(path))

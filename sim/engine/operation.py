@@ -52,9 +52,10 @@ def announce_operation(m, k, i, sign, part):
     """A technology comes into operation (sign 1) or goes out of it (-1), for all whom that concerns."""
     tech, place, municipality = c.technologies(m)[k], c.places(m)[i], c.municipalities(m)[i]
     push(m, k, i, sign, part)
+    # guides are looked at, but neither platforms nor medians count them: `member` is 0 for them
     c.platforms(m)[k, place.region].operating += sign * place.member
     c.offers(m)[k].unsettled = 1
-    municipality.exposed += sign * tech.exposed
+    municipality.exposed += sign * tech.exposed  # kept, so that shares operating need no pass over cells
     c.operating_counts(m)[place.region, municipality.counted] -= place.member
     municipality.counted += sign * tech.counted
     c.operating_counts(m)[place.region, municipality.counted] += place.member

@@ -293,9 +293,12 @@ def yearly_shock(normal, volatility):
 
 
 @compiled
-def incident_hazard(rate, share_operating, protection):
-    """Incidents a year on a municipality: the more it depends on digital systems, the less it protects them (Z)."""
-    return rate * share_operating * (1.0 - PROTECTION_EFFECT * protection)
+def incident_hazard(rate, operating, exposed, protection):
+    """Incidents a year on a municipality: the more it depends on digital systems, the less it protects them (Z).
+
+    `operating` of the `exposed` technologies, those that incidents can take down, operate there.
+    """
+    return rate * (operating / exposed) * (1.0 - PROTECTION_EFFECT * protection)
 
 
 def iq_index(operating, total):

@@ -190,7 +190,7 @@ def write(results: Results, folder: Path, command: str = "", extras: Extras = ()
     write_csv(results.guides(), folder / "tables" / "guides.csv")
     write_csv(results.sources(), folder / "tables" / "sources.csv")
     if len(scenario.places.id) <= LARGEST_GRAPH:
-        from sim.engine.network import write_graphml
+        from sim.scenario.graph import write_graphml
 
         write_graphml(scenario, folder / "network.graphml")
     for extra in extras:

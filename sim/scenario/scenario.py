@@ -281,7 +281,7 @@ class Scenario:
 
     def network(self) -> networkx.DiGraph:
         """Municipalities and regions as nodes, influence as edges with weight and channel."""
-        from sim.engine.network import to_networkx
+        from sim.scenario.graph import to_networkx
 
         return to_networkx(self)
 
