@@ -70,7 +70,7 @@ rules.influence = compiled(lambda mass, distance, decay: 1.0)
 from build import build, simulate
 from sim.engine.columns import LEADERS
 sizes = [("a", 9e4), ("a", 1e4), ("a", 2e4), ("b", 1e6), ("b", 3e4), ("b", 4e4), ("b", 5e4), ("c", 7e4), ("c", 6e4)]
-places = [{"id": f"p{n}", "region": r, "population": size, "lat": 40.0 + n * n / 2} for n, (r, size) in enumerate(sizes)]
+places = [{"id": f"p{n}", "region": r, "population": size, "lat": 5.0 * n} for n, (r, size) in enumerate(sizes)]
 gravity = {"distance_decay": 1.0, "size_exponent": 1.0, "neighbours": 12}
 leaders = [("p0", "k0000"), ("p1", "k0000"), ("p2", "k0000")]
 world = build(places, 1, ["a", "b", "c"], leaders, diffusion={"external": 9.0}, network=gravity)
