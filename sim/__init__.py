@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from sim.scenario.errors import InputError
     from sim.scenario.scenario import Scenario, load, shipped
     from sim.studies.compare import compare as compare_runs
-    from sim.studies.seek import leader_worth, seek_leaders, seek_target
+    from sim.studies.leaders import leader_worth, seek_leaders
+    from sim.studies.seek import seek_target
     from sim.studies.sweep import Sweep, sweep
 
 _HOMES = {
@@ -32,9 +33,9 @@ _HOMES = {
     "Results": "sim.results.run",
     "DiffusionModel": "sim.model",
     "compare_runs": "sim.studies.compare:compare",
-    "leader_worth": "sim.studies.seek",
+    "leader_worth": "sim.studies.leaders",
     "load_results": "sim.results.folder:load",
-    "seek_leaders": "sim.studies.seek",
+    "seek_leaders": "sim.studies.leaders",
     "seek_target": "sim.studies.seek",
     "sweep": "sim.studies.sweep",
     "Sweep": "sim.studies.sweep",
