@@ -11,7 +11,7 @@ NEAREST_AMONG = 5_000
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in the input, and what would be right."""
+    """One thing that is wrong in the input, and what would be right; without a file where none is at fault."""
 
     file: str
     line: int
@@ -22,7 +22,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        where = [place, clipped(self.key)] if self.key else [place]
+        where = [part for part in (place, clipped(self.key)) if part]
         ending = [f"allowed: {self.allowed}"] if self.allowed else []
         ending += [f"nearest: {self.nearest}"] if self.nearest else []
         text = ": ".join(where) + ": " + "; ".join([clipped(self.message), *ending])
@@ -38,6 +38,17 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
+
+
+def refused(key: str, message: str, allowed: str = "", close: str = "") -> InputError:
+    """The error for an option of a command, or an argument of a function, that cannot be used: no file is at fault."""
+    return InputError(Problem("", 0, key, message, allowed, close))
+
+
+def unknown(key: str, name: str, noun: str, options: Iterable[str]) -> InputError:
+    """The error for a name that is none of the options: it tells them all, and the nearest."""
+    known = list(options)
+    return refused(key, f"{name!r} is no {noun}", ", ".join(known), nearest(name, known))
 
 
 def clipped(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sim.scenario.document import parse_override
-from sim.scenario.errors import InputError, Problem, nearest
+from sim.scenario.errors import InputError, Problem, nearest, refused, unknown
 from sim.scenario.scenario import Scenario
 from sim.scenario.schema import POLICY_KEYS, field_of, parameter_row, parameter_table, section_at
 
@@ -93,11 +93,6 @@ def parse_factor(text: str) -> tuple[str, Any]:
     if value == FIT:
         return key, FIT
     return key, [parse_override(f"{key}={piece}")[1] for piece in value.split(",")]
-
-
-def refused(key: str, message: str, allowed: str = "", close: str = "") -> InputError:
-    """The error for a key, option or argument of a study that cannot be used."""
-    return InputError(Problem("sweep", 0, key, message, allowed, close))
 
 
 def factors_of(scenario: Scenario, given: Mapping[str, Any]) -> tuple[Factor, ...]:
@@ -225,7 +220,7 @@ def design_of(factors: Sequence[Factor], kind: str = "sobol", n: int | None = No
     design of n (2 d + 2) points for d factors, from a scrambled Sobol sequence; n is a power of 2 (256).
     """
     if kind not in DESIGNS:
-        raise refused("design", f"{kind!r} is no design", ", ".join(DESIGNS), nearest(kind, DESIGNS))
+        raise unknown("design", kind, "design", DESIGNS)
     n = (GRID_LEVELS if kind == "grid" else POINTS) if n is None else int(n)
     if n < 2:
         raise refused("n", f"{n} is too small", "2 or more")

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from sim import __version__
-from sim.scenario.errors import install
-from sim.studies.design import refused
+from sim.scenario.errors import install, refused
 from sim.studies.parts import kept, write_part
 from sim.studies.study import Study
 from sim.studies.tasks import attempt, attempt_remotely, fault

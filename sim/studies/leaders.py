@@ -15,9 +15,8 @@ from sim.engine.columns import EQUIPS, Structure, structure
 from sim.engine.rows import Batch, execute, rows_of
 from sim.results.effects import effect
 from sim.results.measures import GRP, MONEY, Measures, Reducer, label, measure_names, step_at
-from sim.scenario.errors import nearest
+from sim.scenario.errors import refused, unknown
 from sim.scenario.scenario import Scenario
-from sim.studies.design import refused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +81,7 @@ def seek_leaders(
     """
     known = measure_names(scenario)
     if measure not in known:
-        raise refused("measure", f"{measure!r} is no measure", ", ".join(known), nearest(measure, known))
+        raise unknown("measure", measure, "measure", known)
     candidates = _candidates(scenario)
     if not 1 <= n <= len(candidates):
         raise refused("--leaders", f"{n} is not possible", f"1 to {len(candidates)}, the places without a portfolio")
@@ -118,8 +117,7 @@ def _technologies(scenario: Scenario, names: Sequence[str] | None) -> np.ndarray
     technologies = scenario.technologies
     for name in names or ():
         if name not in technologies.id:
-            allowed = ", ".join(technologies.id)
-            raise refused("portfolio", f"{name!r} is no technology", allowed, nearest(name, technologies.id))
+            raise unknown("portfolio", name, "technology", technologies.id)
     if names is not None:
         return np.array([technologies.id.index(name) for name in names])
     wanted = set(np.flatnonzero(np.asarray(scenario.portfolio).any(axis=0)).tolist())
@@ -279,8 +277,8 @@ def elsewhere(scenario: Scenario, shared: Structure, place: int, measure: str, s
     """A share measure over all focus municipalities but one (a row of the table). Raises InputError for others."""
     reducer = Measures((measure,), (step,)).reducer(scenario, shared)
     if not reducer.shares:
-        known = [name for name in measure_names(scenario) if name not in (*MONEY, GRP)]
-        raise refused("measure", f"{measure!r} is no share", ", ".join(known), nearest(measure, known))
+        shares = [name for name in measure_names(scenario) if name not in (*MONEY, GRP)]
+        raise unknown("measure", measure, "share", shares)
     weights = reducer.weights.copy()
     total = weights.sum()
     weights[int(np.argsort(shared.network.order)[place])] = 0.0

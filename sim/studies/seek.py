@@ -11,9 +11,9 @@ import numpy as np
 
 from sim.results.arm import BASELINE
 from sim.results.measures import Measures, measure_names, step_at, unit_of
-from sim.scenario.errors import InputError, nearest
+from sim.scenario.errors import InputError, refused, unknown
 from sim.scenario.scenario import Scenario
-from sim.studies.design import Factor, factors_of, refused, value_of
+from sim.studies.design import Factor, factors_of, value_of
 from sim.studies.tasks import ExperimentalFrame, Task
 
 COARSE, FINE = 13, 15
@@ -55,7 +55,7 @@ def parse_condition(scenario: Scenario, text: str) -> Condition:
     name, relation, number, percent, date = found.groups()
     known = measure_names(scenario)
     if name not in known:
-        raise refused("--target", f"{name!r} is no measure", ", ".join(known), nearest(name, known))
+        raise unknown("--target", name, "measure", known)
     try:
         value = float(number) / (100.0 if percent else 1.0)
     except ValueError:

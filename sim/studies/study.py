@@ -15,10 +15,10 @@ from sim import __version__
 from sim.engine.rows import in_rows
 from sim.results.measures import Measures, chosen_measures
 from sim.results.run import arm_names
-from sim.scenario.errors import InputError
+from sim.scenario.errors import InputError, refused
 from sim.scenario.places import MEMORY_LIMIT
 from sim.scenario.scenario import Scenario
-from sim.studies.design import Design, Factor, design_of, factor_from, factors_of, refused, value_of
+from sim.studies.design import Design, Factor, design_of, factor_from, factors_of, value_of
 from sim.studies.tasks import ExperimentalFrame, Task, fault
 
 FORMAT = "uptake sweep 1"

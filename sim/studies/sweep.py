@@ -19,10 +19,9 @@ from sim import __version__
 from sim.results.arm import BASELINE
 from sim.results.folder import PARTIAL, seal, whole_file, write_csv, write_text
 from sim.results.measures import MONEY
-from sim.scenario.errors import nearest
+from sim.scenario.errors import refused, unknown
 from sim.scenario.scenario import Scenario
 from sim.studies import analysis
-from sim.studies.design import refused
 from sim.studies.execution import Progress, fill
 from sim.studies.parts import OUTCOMES, kept, only_writer, prepare, read_study, write_figures, write_once
 from sim.studies.study import Study, study_of
@@ -208,16 +207,13 @@ class Sweep:
         known = {**dict(zip(names, names, strict=True)), **at_the_end}
         wanted = measures[0] if measure is None else measure
         if wanted not in known:
-            options = [*measures, *names]
-            message = f"{measure!r} is no measure of this sweep"
-            raise refused("measure", message, ", ".join(options), nearest(wanted, options))
+            raise unknown("measure", wanted, "measure of this sweep", [*measures, *names])
         return known[wanted]
 
     def values(self, measure: str | None = None, policy: str = BASELINE) -> np.ndarray:
         """One figure of an arm, float64[points, replicates]."""
         if policy not in self.study.arms:
-            message, options = f"{policy!r} is no policy of this sweep", self.study.arms
-            raise refused("policy", message, ", ".join(options), nearest(policy, options))
+            raise unknown("policy", policy, "policy of this sweep", self.study.arms)
         arm, column = self.study.arms.index(policy), self.columns.index(self.column(measure))
         return np.asarray(self._cube[:, arm, :, column])
 
