@@ -108,7 +108,7 @@ def test_whole_numbers_stay_whole() -> None:
     ("text", "part"),
     [
         ("k0 > 1", "is not a target"),
-        ("k9 >= 1", "no measure"),
+        ("k9 >= 1", "not a measure"),
         ("k0 >= 1 at 2050-01", "outside the scenario"),
         ("k0 >= 1 at soon", "not a date"),
         ("", "is not a target"),
@@ -193,7 +193,7 @@ def test_lazy_greedy_chooses_as_greedy_does_and_works_out_less() -> None:
 def test_too_many_leaders_are_refused() -> None:
     with pytest.raises(InputError, match="1 to 7"):
         leaders.seek_leaders(linked(), 8, portfolio=["k0"])
-    with pytest.raises(InputError, match="no technology"):
+    with pytest.raises(InputError, match="not a technology"):
         leaders.seek_leaders(linked(), 1, portfolio=["k7"])
 
 
@@ -216,7 +216,7 @@ def test_a_leader_whom_nobody_heeds_is_worth_nothing() -> None:
     scenario = build(PEOPLE, ["k0"], portfolio=[("p0", "k0")], diffusion={"external": 0.3}, end="2023-01")
     found = leaders.leader_worth(scenario, replicates=10)
     assert found.loc[0, ["worth", "low", "high"]].tolist() == [0.0, 0.0, 0.0]
-    with pytest.raises(InputError, match="no share"):
+    with pytest.raises(InputError, match="not a share"):
         leaders.leader_worth(scenario, "grp")
 
 

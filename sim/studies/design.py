@@ -220,7 +220,7 @@ def design_of(factors: Sequence[Factor], kind: str = "sobol", n: int | None = No
     design of n (2 d + 2) points for d factors, from a scrambled Sobol sequence; n is a power of 2 (256).
     """
     if kind not in DESIGNS:
-        raise unknown("design", kind, "design", DESIGNS)
+        raise InputError(unknown(kind, "a design", DESIGNS, "", "design"))
     n = (GRID_LEVELS if kind == "grid" else POINTS) if n is None else int(n)
     if n < 2:
         raise refused("n", f"{n} is too small", "2 or more")

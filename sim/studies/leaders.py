@@ -15,7 +15,7 @@ from sim.engine.columns import EQUIPS, Structure, structure
 from sim.engine.rows import Batch, execute, rows_of
 from sim.results.effects import effect
 from sim.results.measures import GRP, MONEY, Measures, Reducer, label, measure_names, step_at
-from sim.scenario.errors import refused, unknown
+from sim.scenario.errors import InputError, refused, unknown
 from sim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def seek_leaders(
     """
     known = measure_names(scenario)
     if measure not in known:
-        raise unknown("measure", measure, "measure", known)
+        raise InputError(unknown(measure, "a measure", known, "", "measure"))
     candidates = _candidates(scenario)
     if not 1 <= n <= len(candidates):
         raise refused("--leaders", f"{n} is not possible", f"1 to {len(candidates)}, the places without a portfolio")
@@ -117,7 +117,7 @@ def _technologies(scenario: Scenario, names: Sequence[str] | None) -> np.ndarray
     technologies = scenario.technologies
     for name in names or ():
         if name not in technologies.id:
-            raise unknown("portfolio", name, "technology", technologies.id)
+            raise InputError(unknown(name, "a technology", technologies.id, "", "portfolio"))
     if names is not None:
         return np.array([technologies.id.index(name) for name in names])
     wanted = set(np.flatnonzero(np.asarray(scenario.portfolio).any(axis=0)).tolist())
@@ -278,7 +278,7 @@ def elsewhere(scenario: Scenario, shared: Structure, place: int, measure: str, s
     reducer = Measures((measure,), (step,)).reducer(scenario, shared)
     if not reducer.shares:
         shares = [name for name in measure_names(scenario) if name not in (*MONEY, GRP)]
-        raise unknown("measure", measure, "share", shares)
+        raise InputError(unknown(measure, "a share", shares, "", "measure"))
     weights = reducer.weights.copy()
     total = weights.sum()
     weights[int(np.argsort(shared.network.order)[place])] = 0.0

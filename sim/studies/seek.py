@@ -55,7 +55,7 @@ def parse_condition(scenario: Scenario, text: str) -> Condition:
     name, relation, number, percent, date = found.groups()
     known = measure_names(scenario)
     if name not in known:
-        raise unknown("--target", name, "measure", known)
+        raise InputError(unknown(name, "a measure", known, "", "--target"))
     try:
         value = float(number) / (100.0 if percent else 1.0)
     except ValueError:

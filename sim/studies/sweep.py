@@ -19,7 +19,7 @@ from sim import __version__
 from sim.results.arm import BASELINE
 from sim.results.folder import PARTIAL, seal, whole_file, write_csv, write_text
 from sim.results.measures import MONEY
-from sim.scenario.errors import refused, unknown
+from sim.scenario.errors import InputError, refused, unknown
 from sim.scenario.scenario import Scenario
 from sim.studies import analysis
 from sim.studies.execution import Progress, fill
@@ -207,13 +207,13 @@ class Sweep:
         known = {**dict(zip(names, names, strict=True)), **at_the_end}
         wanted = measures[0] if measure is None else measure
         if wanted not in known:
-            raise unknown("measure", wanted, "measure of this sweep", [*measures, *names])
+            raise InputError(unknown(wanted, "a measure of this sweep", [*measures, *names], "", "measure"))
         return known[wanted]
 
     def values(self, measure: str | None = None, policy: str = BASELINE) -> np.ndarray:
         """One figure of an arm, float64[points, replicates]."""
         if policy not in self.study.arms:
-            raise unknown("policy", policy, "policy of this sweep", self.study.arms)
+            raise InputError(unknown(policy, "a policy of this sweep", self.study.arms, "", "policy"))
         arm, column = self.study.arms.index(policy), self.columns.index(self.column(measure))
         return np.asarray(self._cube[:, arm, :, column])
 
