@@ -1,9 +1,7 @@
 """Uptake: how smart-city technologies spread from leader cities to the municipalities around them.
 
-    import sim
-    results = sim.run(sim.load("perm-krai"), replicates=200, seed=1)
-
-Everything named here is loaded when it is first used, so that `import sim` and the command line start at once.
+The public names. `import uptake` gives the same ones, and finds this package where another `sim` lies on the path too.
+Everything named here is loaded when it is first used, so that an import and the command line start at once.
 """
 
 from __future__ import annotations
