@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -15,7 +17,11 @@ import sim
 from sim.cli.new import write_scenario
 from sim.report import figures as plots
 from sim.report import illustrator
+from sim.report.curves import TIER_COLOURS
 from sim.report.findings import TIERS
+from sim.report.guides import tree
+from sim.report.names import technology_name
+from sim.report.pieces import DIM
 from sim.report.style import svg
 from sim.results.measures import coverage, flow, one
 from sim.results.run import run
@@ -88,13 +94,18 @@ def test_names_are_text_never_code_or_formulas(odd, name):
 
 
 def test_hostile_names_are_shown_as_they_are(odd):
-    for picture in (plots.ranks(odd), plots.heatmap(odd), plots.technologies(odd), plots.effects(odd)):
+    for picture in (
+        plots.FIGURES["ranks"](odd),
+        plots.FIGURES["heatmap"](odd),
+        plots.FIGURES["technologies"](odd),
+        plots.FIGURES["effects"](odd),
+    ):
         assert any(line.startswith("<script>alert") for line in texts(picture))
-    assert HOSTILE in " ".join(texts(plots.heatmap(odd)))
+    assert HOSTILE in " ".join(texts(plots.FIGURES["heatmap"](odd)))
 
 
 def test_a_run_in_which_nothing_happens_still_has_pictures(still):
-    assert plots.applicable(still) == ["programme", "technologies", "map", "guides", "heatmap", "divide", "ranks"]
+    assert plots.applicable(still) == ["programme", "map", "technologies", "guides", "heatmap", "divide", "ranks"]
     for name in plots.applicable(still):
         assert svg(plots.FIGURES[name](still), name).startswith("<svg")
     for name in ("grp", "spending"):
@@ -126,7 +137,7 @@ def test_names_do_not_touch(name, world, request):
 
 
 def test_programme_draws_the_quantiles(perm):
-    picture = plots.programme(perm, arms=False)
+    picture = plots.FIGURES["programme"](perm, arms=False)
     line = picture.axes[0].lines[0]
     values = one(perm.baseline, 0)
     assert line.get_ydata() == pytest.approx(np.median(values, axis=0))
@@ -134,16 +145,16 @@ def test_programme_draws_the_quantiles(perm):
 
 
 def test_the_median_lies_above_policies_and_a_plan_is_quiet(small):
-    panel = plots.programme(small).axes[0]
+    panel = plots.FIGURES["programme"](small).axes[0]
     median, *others = panel.lines
     policies = [line for line in others if len(line.get_xdata()) == len(small.instants)]
     assert policies and all(line.get_zorder() < median.get_zorder() for line in policies)
     (plan,) = [line for line in others if line.get_marker() == "D"]
-    assert plan.get_color() == plots.DIM and panel.collections[-1].get_linewidth()[0] < median.get_linewidth()
+    assert plan.get_color() == DIM and panel.collections[-1].get_linewidth()[0] < median.get_linewidth()
 
 
 def test_without_a_targeted_technology_policies_are_lines_of_coverage(odd):
-    panel = plots.programme(odd).axes[0]
+    panel = plots.FIGURES["programme"](odd).axes[0]
     median = np.median(coverage(odd.arms["stop"]), axis=0)
     assert any(np.array_equal(line.get_ydata(), median) for line in panel.lines)
 
@@ -152,11 +163,11 @@ def test_without_a_targeted_technology_policies_are_lines_of_coverage(odd):
 def test_names_of_technologies_are_whole(perm, name):
     words = " ".join(texts(plots.FIGURES[name](perm)))
     for number in np.flatnonzero(perm.baseline.counted):
-        assert plots._plain(perm.scenario.technologies.name[number]) in words
+        assert technology_name(perm.scenario, number) in words
 
 
 def test_a_map_without_outline_has_a_frame_and_degrees(small, perm):
-    panel = plots.map(small).axes[0]
+    panel = plots.FIGURES["map"](small).axes[0]
     assert all(spine.get_visible() for spine in panel.spines.values())
     (west, east), (south, north) = panel.get_xlim(), panel.get_ylim()
     degrees = [text.get_text().strip() for text in panel.texts if "°" in text.get_text()]
@@ -166,19 +177,19 @@ def test_a_map_without_outline_has_a_frame_and_degrees(small, perm):
     for words in degrees:
         value, low, high = float(words.split("°")[0]), *((west, east) if words[-1] in "EW" else (south, north))
         assert low <= value <= high
-    assert not any("°" in words for words in texts(plots.map(perm)))
+    assert not any("°" in words for words in texts(plots.FIGURES["map"](perm)))
 
 
 def test_neighbouring_tiers_of_money_differ_in_grey_print():
     def grey(colour):
         return np.dot(mpl.colors.to_rgb(colour), (0.299, 0.587, 0.114))
 
-    lightness = [grey(colour) for colour in plots.TIER_COLOURS.values()]
+    lightness = [grey(colour) for colour in TIER_COLOURS.values()]
     assert np.abs(np.diff(lightness)).min() > 0.2
 
 
 def test_map_shows_focus_places_at_their_coordinates(perm):
-    picture = plots.map(perm, ["2018-04", "2030-12"])
+    picture = plots.FIGURES["map"](perm, ["2018-04", "2030-12"])
     assert [axes._left_title.get_text() for axes in picture.axes[:2]] == ["April 2018", "December 2030"]
     points = np.vstack([np.asarray(dots.get_offsets()) for dots in picture.axes[0].collections])
     places = perm.scenario.places
@@ -194,24 +205,24 @@ def test_map_shows_focus_places_at_their_coordinates(perm):
 
 
 def test_tree_has_no_circle_and_shows_chances(perm):
-    tree = plots._tree(perm.baseline, 0)
-    assert tree
-    above = {adopter: guide for adopter, guide, _, _ in tree}
+    branches = tree(perm.baseline, 0)
+    assert branches
+    above = {branch.adopter: branch.guide for branch in branches}
     for place in above:
         seen = [place]
         while seen[-1] in above:
             seen.append(above[seen[-1]])
             assert len(seen) == len(set(seen))
-    assert all(0 < chance <= 1 for *_, chance in tree)
+    assert all(0 < branch.chance <= 1 for branch in branches)
 
 
 def test_spending_adds_up(perm):
-    heights = sum(patch.get_height() for patch in plots.spending(perm).axes[0].patches)
+    heights = sum(patch.get_height() for patch in plots.FIGURES["spending"](perm).axes[0].patches)
     assert heights == pytest.approx(flow(perm.baseline, *TIERS).mean(axis=0).sum())
 
 
 def test_split_is_shown_with_its_shares(perm):
-    words = texts(plots.grp(perm, {"coefficients": 0.5, "luck": 0.3, "together": 0.2}))
+    words = texts(plots.FIGURES["grp"](perm, {"coefficients": 0.5, "luck": 0.3, "together": 0.2}))
     assert {"coefficients 50 %", "luck 30 %", "together 20 %"} <= set(words)
 
 
@@ -257,19 +268,42 @@ def test_pictures_do_not_need_the_second_process(perm, monkeypatch):
         assert artist.drawn() == {}
     with illustrator.Illustrator() as artist:
         artist._process.kill()
-        artist._process.wait()
+        artist._process.join()
         artist.draw(perm)
         assert artist.drawn() == {}
     monkeypatch.setattr(illustrator, "LARGEST", 10)
     with illustrator.Illustrator() as artist:
         artist.draw(perm)
         assert artist.drawn() == {}
-    assert artist._process.returncode is not None
+    assert not artist._process.is_alive()
+
+
+def test_a_second_process_that_cannot_start_leaves_the_pictures_here(perm, monkeypatch):
+    def refused(*_):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr("multiprocessing.popen_spawn_posix.Popen", refused)
+    with illustrator.Illustrator() as artist:
+        artist.draw(perm)
+        assert artist.drawn() == {}
+
+
+def test_a_second_process_ends_with_the_first():
+    """The first is killed and can say nothing; the second, which waits for results, must not wait for ever."""
+    script = "import time; from sim.report.illustrator import Illustrator; artist = Illustrator()\n"
+    script += "print(artist._process.pid, flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as first:
+        second = int(first.stdout.readline())
+        first.kill()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{second}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{second}").exists()
 
 
 def test_style_of_the_caller_stays(still):
     before = dict(mpl.rcParams)
-    plots.programme(still)
+    plots.FIGURES["programme"](still)
     assert dict(mpl.rcParams) == before
 
 

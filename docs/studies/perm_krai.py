@@ -18,11 +18,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import uptake
-from sim.report.figures import SOURCE_WORDS
-from sim.report.pages import environment
 from sim.report.style import BLUE, GREY, INK, SMALL, STYLE, VERMILION, panels, tidy
 from sim.report.sweep import tornado_figure
-from sim.report.words import signed
+from sim.report.words import environment, signed, table
 from sim.results.arm import BASELINE
 from sim.results.effects import effect
 from sim.results.run import Results
@@ -186,7 +184,7 @@ def known(found: Findings) -> dict[str, object]:
     return {
         "found": found, "results": found.results, "sweep": found.sweep, "sought": found.sought, "row": found.row,
         "across": found.across_worlds, "paid": found.regional(), "arms": ARMS, "swept": SWEPT, "count": count,
-        "members": np.quantile(found.membership(BEFORE), (0.05, 0.5, 0.95)) * count, "source_words": SOURCE_WORDS,
+        "members": np.quantile(found.membership(BEFORE), (0.05, 0.5, 0.95)) * count, "source_words": table()["source"],
         "title": lambda name: scenario.policies[name].title, "meaning": {p.key: p.meaning for p in parameter_table()},
         "swings": swings.to_dict("records"), "clearly_first": clearly_first(swings),
         "early_movers": [one["factor"] for one in early if sign(swing(one))],

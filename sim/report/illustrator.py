@@ -1,71 +1,90 @@
-"""A second process that draws pictures while the first writes the tables.
+"""How are pictures drawn while the tables are written? By a second process, on the core that Python leaves idle.
 
-Drawing takes as long as writing every table, and Python draws on one core. The process is started before the engine
-runs, so that its imports delay nothing, and gets the results through its standard input. Whatever happens to it, the
-pictures are drawn where they are asked for instead: they are the same, byte for byte.
+Drawing takes as long as writing every table. The process is started before the engine runs, so that its imports delay
+nothing. Whatever happens to it, the pictures are drawn where they are asked for instead: they are the same, byte for
+byte. A pool of one (`concurrent.futures`) was tried: its worker outlives a killed first process, since it holds both
+ends of its queue, and ending it amid a task leaves a traceback now and then. A pipe has neither fault.
 """
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
+import contextlib
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from sim.report.figures import Files
     from sim.results.run import Results
 
 LARGEST = 2**30
 """Bytes of events beyond which results are not sent: two copies of them would be held."""
-_COMMAND = (sys.executable, "-P", "-m", "sim.report.illustrator")
 
 
 class Illustrator:
     """The second process; `with Illustrator() as artist: ...; artist.draw(results); ...; artist.drawn()`."""
 
     def __init__(self) -> None:
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(_COMMAND, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        # spawned, never forked: a lock that one of the engine's threads holds would stay locked in a copy for ever
+        context = multiprocessing.get_context("spawn")
+        self._line, far = context.Pipe()
+        self._process = context.Process(target=_draw, args=(far,), daemon=True)
+        with contextlib.suppress(OSError), _interrupts_held_back():
+            self._process.start()
+        far.close()  # the process alone holds it now: when it is gone, that is seen at this end
         self._asked = False
 
     def __enter__(self) -> Illustrator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        """End the process at once, whatever it is drawing: nobody waits for it any more."""
+        if self._process.pid is not None:
+            self._process.kill()
+            self._process.join()
+        self._line.close()
 
     def draw(self, results: Results) -> None:
         """Begin to draw the pictures of these results, unless they are too large to be copied."""
         size = sum(arm.batch.events.nbytes + arm.batch.payments.nbytes for arm in results.arms.values())
-        if size > LARGEST or self._process.stdin is None:
-            return
-        try:
-            pickle.dump(results, self._process.stdin, protocol=5)
-            self._process.stdin.flush()
-            self._asked = True
-        except OSError:
-            pass  # the process is gone: nothing was begun
+        if size <= LARGEST:
+            with contextlib.suppress(OSError):  # the process is gone: nothing was begun
+                self._line.send(results)
+                self._asked = True
 
     def drawn(self) -> dict[str, Files]:
         """Pictures by name as `Plot.take` wants them, waiting for what was begun; empty where that failed."""
-        if not self._asked or self._process.stdout is None:
-            return {}
-        try:
-            return dict(pickle.load(self._process.stdout))
-        except (EOFError, OSError, pickle.UnpicklingError):
-            return {}
+        if self._asked:
+            with contextlib.suppress(EOFError, OSError):
+                return dict(self._line.recv())
+        return {}
 
 
-def _draw() -> None:
-    """What the second process does: imports first, then one set of results."""
-    from sim.report import figures as plots
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C comes a moment later here, and never to a process that is started meanwhile: it is for the first alone."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which Python starts before the first spawned process, and lets interrupts in
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    results = pickle.load(sys.stdin.buffer)
-    plot, apart = plots.Plot(results), [name for name in plots.applicable(results) if name in plots.APART]
-    pickle.dump({name: plots.files(plot, name) for name in apart}, sys.stdout.buffer)
 
+def _draw(line: Connection) -> None:
+    """What the second process does: imports first, then the pictures that rest on nothing the report works out too.
 
-if __name__ == "__main__":
-    _draw()
+    An error is not told: the first process draws the same pictures then, and meets the same error.
+    """
+    from sim.report.figures import APART, Plot, applicable, files
+
+    with contextlib.suppress(Exception):
+        plot = Plot(line.recv())
+        line.send({name: files(plot, name) for name in applicable(plot.results) if name in APART})

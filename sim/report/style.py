@@ -281,8 +281,11 @@ def svg(picture: Figure, name: str, alone: bool = False) -> str:
     text = text.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
     used = set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", text))
     text = re.sub(r"<[^>]+>", lambda found: _leaner(found.group(), used), text)
-    if alone:
-        return text
+    return text if alone else inside_page(text)
+
+
+def inside_page(text: str) -> str:
+    """An SVG file as an element of a page: no address in it."""
     return re.sub(r' xmlns(:xlink)?="[^"]*"', "", text[text.index("<svg") :])
 
 

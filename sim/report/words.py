@@ -1,25 +1,33 @@
-"""How are numbers, shares and dates written for people? One form of each, in pages, pictures and sentences.
+"""How are things said to people? One form for each kind of number, and all words from the templates.
 
-The forms are filters of every template (`FORMS`), so that a template chooses the words around a number, never its form.
+Words stand in templates alone, between `{% trans %}` and `{% endtrans %}` or in `_("...")`, as whole sentences, with
+`{% pluralize %}` where a number decides: a catalogue of translations is all that another language needs
+(`Environment.install_gettext_translations`). Python hands over numbers and the names of cases, never a piece of a
+sentence. The forms of numbers are filters of every template (`FORMS`): a template chooses the words around a number,
+not its form.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-MINUS, NARROW = "\u2212", "\u00a0"
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-          "December")  # fmt: skip
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).with_name("templates")
+MINUS, HARD_SPACE = "\u2212", "\u00a0"
 Text = TypeVar("Text", bound=str)
 
 
 def grouped(value: float) -> str:
     """A whole number with its thousands apart: `9 423`."""
-    return f"{value:,.0f}".replace(",", NARROW).replace("-", MINUS)
+    return f"{value:,.0f}".replace(",", HARD_SPACE).replace("-", MINUS)
 
 
 def figure(value: float, digits: int = 3) -> str:
@@ -51,10 +59,10 @@ def percent(share: float) -> str:
     """A share in percent: without decimals, but never 0 or 100 where it is not."""
     value = 100 * share
     if 0 < value < 0.5:
-        return "less than 1 %"
+        return label("share.little")
     if 99.5 <= value < 100 - 1e-9:
-        return "more than 99 %"
-    return f"{value:.0f} %"
+        return label("share.most")
+    return label("share", value=fixed(value, 0))
 
 
 def probability(p: float) -> str:
@@ -75,7 +83,12 @@ def fixed(value: float, digits: int = 2) -> str:
 def month(date: np.datetime64) -> str:
     """A date in words: `January 2024`."""
     number = int(date.astype("datetime64[M]").astype(np.int64))
-    return f"{MONTHS[number % 12]} {1970 + number // 12}"
+    return label("date", month=table()["months"][number % 12], year=1970 + number // 12)
+
+
+def capital(text: str) -> str:
+    """A text that begins a line or a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def plain(text: Text) -> Text:
@@ -83,6 +96,43 @@ def plain(text: Text) -> Text:
     return type(text)(re.sub(r"https?://", "", text))
 
 
-FORMS: dict[str, Callable[..., str]] = {
-    form.__name__: form for form in (grouped, figure, signed, points, percent, probability, exact, fixed, month, plain)
-}
+_FORMS = (grouped, figure, signed, points, percent, probability, exact, fixed, month, capital, plain)
+FORMS: dict[str, Callable[..., str]] = {form.__name__: form for form in _FORMS}
+"""Filters of every template."""
+
+
+@functools.cache
+def environment(folder: Path = TEMPLATES) -> Environment:
+    """Templates of a folder, and those that all pages share. Autoescape is on in pages (`.html`), off in texts."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    made = Environment(
+        loader=FileSystemLoader([folder, TEMPLATES]),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,  # a name that nobody gave is a fault to be seen, not an empty place in a page
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.policies["ext.i18n.trimmed"] = True  # where a line of a template ends is no part of a sentence
+    # the old style: a text in _() is taken as it is, so that a per cent sign may stand in it
+    made.install_null_translations(newstyle=False)  # type: ignore[attr-defined]
+    made.filters |= FORMS
+    return made
+
+
+def table() -> Mapping[str, Any]:
+    """The short words: what parts of pictures, months and the like are called; see labels.txt."""
+    words: Mapping[str, Any] = environment().get_template("labels.txt").module.labels  # type: ignore[attr-defined]
+    return words
+
+
+def label(key: str, **values: Any) -> str:
+    """A short word or line by its key, with its values in it."""
+    return str(table()[key]).format(**values)
+
+
+def said(template: str, subject: str, it: Mapping[str, Any]) -> str:
+    """What a template's macro of this name says of the facts `it`, in one line; hard spaces within numbers stay."""
+    macro = getattr(environment().get_template(template).module, subject)
+    return re.sub(r"[ \n]+", " ", str(macro(it))).strip()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.results.arm import BASELINE, Arm
-from sim.results.measures import coverage, has_economy, has_money, month, one, product, public_money, table_years
+from sim.results.measures import coverage, has_economy, has_money, one, product, public_money
 from sim.results.targets import verdicts
 
 if TYPE_CHECKING:
@@ -137,12 +137,16 @@ def price(points: tuple[np.ndarray, np.ndarray], money: tuple[np.ndarray, np.nda
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What policies are compared by: a measure with its date in `label`, `unit`, decimals to show."""
+    """What policies are compared by: a measure at an instant (of money: until then), and the decimals to show.
+
+    `technology`: its number, where the share of one technology is meant. Money in millions, the product in per cent of
+    the baseline's, all else in percentage points.
+    """
 
     key: str
-    label: str
-    unit: str
+    instant: int
     digits: int
+    technology: int | None = None
 
 
 @dataclass(frozen=True)
@@ -156,19 +160,16 @@ class PolicyEffect(Effect):
 
 def yardsticks(results: Results) -> list[Yardstick]:
     """What the policies of this scenario are compared by: targeted technologies, coverage, money, product."""
-    scenario = results.scenario
-    last = month(scenario, scenario.steps)
-    found = []
-    for technology, instant in _decisive(results):
-        name = scenario.technologies.id[technology]
-        found.append(Yardstick(f"{name}@{instant}", f"{name}, {month(scenario, instant)}", "percentage points", 1))
-    found.append(Yardstick("coverage", f"coverage, {last}", "percentage points", 1))
+    scenario, ids = results.scenario, results.scenario.technologies.id
+    last = scenario.steps
+    found = [Yardstick(f"{ids[k]}@{instant}", instant, 1, k) for k, instant in _decisive(results)]
+    found.append(Yardstick("coverage", last, 1))
     if "small" in results.baseline.measures():
-        found.append(Yardstick("small", f"coverage of small places, {last}", "percentage points", 1))
+        found.append(Yardstick("small", last, 1))
     if has_money(scenario):
-        found.append(Yardstick("money", f"public money, until {last}", f"million {scenario.currency}".strip(), 0))
+        found.append(Yardstick("money", last, 0))
     if has_economy(scenario):
-        found.append(Yardstick("grp", f"regional product, {table_years(scenario)[-1]}", "%", 3))
+        found.append(Yardstick("grp", last, 3))
     return found
 
 
@@ -181,26 +182,25 @@ def _decisive(results: Results) -> list[tuple[int, int]]:
     return list(latest.items())[:2]
 
 
-def _values(arm: Arm, key: str) -> np.ndarray:
-    """A yardstick by replicate, in its unit."""
-    if key == "money":
+def _values(arm: Arm, yardstick: Yardstick) -> np.ndarray:
+    """A yardstick by replicate, float64[replicates]."""
+    if yardstick.key == "money":
         return public_money(arm)
-    if key == "grp":
+    if yardstick.key == "grp":
         return np.asarray(product(arm)[:, :, -1].sum(axis=1))
-    if "@" in key:
-        name, _, instant = key.rpartition("@")
-        return 100 * one(arm, arm.scenario.technologies.id.index(name))[:, int(instant)]
-    return 100 * arm.series(arm.measures()[key])[:, -1]
+    if yardstick.technology is not None:
+        return 100 * one(arm, yardstick.technology)[:, yardstick.instant]
+    return 100 * arm.series(arm.measures()[yardstick.key])[:, -1]
 
 
 def policy_effects(results: Results) -> dict[str, list[PolicyEffect]]:
     """Every policy's effect on every yardstick, by yardstick; in percent of the baseline for the product."""
     found: dict[str, list[PolicyEffect]] = {}
     for yardstick in yardsticks(results):
-        key, base = yardstick.key, _values(results.baseline, yardstick.key)
+        key, base = yardstick.key, _values(results.baseline, yardstick)
         found[key] = []
         for arm in policies(results):
-            values = _values(arm, key)
+            values = _values(arm, yardstick)
             sides = (100 * (values / base - 1), np.zeros(len(base))) if key == "grp" else (values, base)
             found[key].append(
                 PolicyEffect(**vars(effect(*sides)), policy=arm.name, title=arm.title or arm.name, yardstick=key)
