@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,31 +19,17 @@ from mesa.agent import AgentSet
 from mesa.discrete_space import Cell, FixedAgent
 from mesa.discrete_space import Network as Space
 
-from sim.engine.columns import (
-    DOWN,
-    ECONOMY,
-    FLOWS,
-    INSTALLING,
-    MINOR_UNITS,
-    OPERATING,
-    WAITING,
-    WANTED,
-)  # fmt: skip
-from sim.engine.rows import Batch, Simulation
+from sim.engine.columns import ECONOMY, FLOWS, MINOR_UNITS, OPERATING, STATUSES
+from sim.engine.rows import Simulation
 from sim.engine.rules import EXPOSURE_UNIT
 from sim.results.arm import BASELINE, SIZE_CLASSES, Arm
 from sim.results.run import events_frame
-from sim.scenario.errors import InputError, Problem, nearest
+from sim.scenario.errors import InputError, refused, unknown
 from sim.scenario.scenario import Scenario, load
 
 if TYPE_CHECKING:
     import networkx
     import pandas as pd
-
-STATUSES = {WAITING: "waiting", WANTED: "wanted", INSTALLING: "installing", OPERATING: "operating", DOWN: "down"}
-"""What a municipality's entry for a technology may be; anything else is `closed` (a guide that does not adopt)."""
-SPENDING = {payer: FLOWS.index(f"{payer}_spent") for payer in ("own", "regional", "federal", "private")}
-"""Who pays for adoptions, and the column of the yearly ledger."""
 
 
 class Municipality(FixedAgent):
@@ -79,13 +66,12 @@ class Municipality(FixedAgent):
     def status(self, technology: str) -> str:
         """One of waiting, wanted (for lack of money), installing, operating, down (after an incident), closed."""
         cells = self.model.simulation.state.cells
-        return STATUSES.get(int(cells["status"][self.model.technology(technology), self.row]), "closed")
+        return STATUSES[cells["status"][self.model.technology(technology), self.row]]
 
     @property
     def portfolio(self) -> tuple[str, ...]:
         """Ids of the technologies that operate."""
-        names = self.model.simulation.scenario.technologies.id
-        return tuple(names[k] for k in np.flatnonzero(self.model.operating[:, self.row]))
+        return self.model.technologies(self.model.operating[:, self.row])
 
     @property
     def share(self) -> float:
@@ -115,7 +101,7 @@ class Municipality(FixedAgent):
     def exposure(self, technology: str, channel: str = "peers") -> float:
         """Weighted share of those it looks at who operate a technology; channel: peers or leaders."""
         if channel not in ("peers", "leaders"):
-            raise ValueError(f"channel is {channel!r}; allowed: peers, leaders")
+            raise self.model.refusal(channel, "channel", ["peers", "leaders"])
         exposures = self.model.simulation.state.exposures
         return float(exposures[channel][self.model.technology(technology), self.row] * EXPOSURE_UNIT)
 
@@ -125,9 +111,7 @@ class Municipality(FixedAgent):
 
     def grant(self, amount: float) -> None:
         """Receive an amount, millions of the currency, beside the budget; the ledger shows it as granted."""
-        if not (math.isfinite(amount) and amount >= 0):
-            raise ValueError(f"amount is {amount}; a number of 0 or more is needed")
-        self.model.simulation.grant(self.row, round(amount * MINOR_UNITS))
+        self.model.simulation.grant(self.row, round(not_negative("amount", amount) * MINOR_UNITS))
 
 
 class Region(Agent):
@@ -157,7 +141,7 @@ class Region(Agent):
     def index(self) -> float:
         """IQ-city index of its places, weighted by population: 0 to 120."""
         people = self.model.simulation.shared.places["population"][self._rows]
-        operating = self.model.simulation.state.cells["status"][:, self._rows] == OPERATING
+        operating = self.model.operating[:, self._rows]
         return float(self.model._index_weights @ (operating @ people) / max(people.sum(), 1))
 
     @property
@@ -177,21 +161,19 @@ class Region(Agent):
     def spending(self) -> dict[str, float]:
         """Millions of the currency paid for adoptions so far, by payer: own, regional, federal, private."""
         flows = self.model.simulation.state.ledger[self.row].sum(axis=0)
-        return {payer: float(flows[column] / MINOR_UNITS) for payer, column in SPENDING.items()}
+        payers = ("own", "regional", "federal", "private")
+        return {payer: float(flows[FLOWS.index(f"{payer}_spent")] / MINOR_UNITS) for payer in payers}
 
     @property
     def platforms(self) -> tuple[str, ...]:
         """Ids of the technologies for which the region has a platform."""
-        opened = self.model.simulation.state.platforms["platform"][:, self.row]
-        return tuple(self.model.simulation.scenario.technologies.id[k] for k in np.flatnonzero(opened))
+        return self.model.technologies(self.model.simulation.state.platforms["platform"][:, self.row])
 
     def mandate(self, technology: str, rate: float, until: str | datetime.date | None = None) -> None:
         """Oblige its municipalities to take up a technology at a rate, 1/year, from now until a date (or the end)."""
-        if not (math.isfinite(rate) and rate >= 0):
-            raise ValueError(f"rate is {rate}; a number of 0 or more is needed")
         simulation = self.model.simulation
         stop = None if until is None else simulation.scenario.step_of(until)
-        simulation.mandate(self.row, self.model.technology(technology), rate, stop)
+        simulation.mandate(self.row, self.model.technology(technology), not_negative("rate", rate), stop)
 
 
 class DiffusionModel(Model):
@@ -227,8 +209,9 @@ class DiffusionModel(Model):
         self.datacollector.collect(self)
 
     def register_agent(self, agent: Agent) -> None:
-        """Number an agent. In Mesa 3.3 the class of agents counts for each model, and so keeps every model for ever."""
+        """Number an agent."""
         super().register_agent(agent)
+        # in Mesa 3.3 the class of agents counts for each model, and so keeps every model for ever: 175 kB each
         if hasattr(Agent, "_ids"):
             Agent._ids.pop(self, None)
             self._registered += 1
@@ -294,11 +277,7 @@ class DiffusionModel(Model):
     def results(self) -> Arm:
         """The run so far in the shape of one arm of `sim.run`: its series, holdings and tables."""
         now = self.simulation
-        counts = np.array([[len(now.events), len(now.outages)]])
-        payments = now.state.payments[: len(now.events) if now.paid else 0]
-        tables, ledgers = now.state.yearly[None].copy(), now.state.ledger[None].copy()
-        batch = Batch(now.events.copy(), payments.copy(), now.outages.copy(), counts, tables, ledgers)
-        return Arm(self.policy, self.policy, now.scenario, now.shared, now.rows, batch)
+        return Arm(self.policy, self.policy, now.scenario, now.shared, now.rows, deepcopy(now.batch))
 
     @property
     def events(self) -> pd.DataFrame:
@@ -329,24 +308,36 @@ class DiffusionModel(Model):
     def measure(self, name: str) -> float:
         """A measure at this instant: one of `main_measures`, or the share of focus municipalities with a technology."""
         if name not in self._measures:
-            raise self._unknown(name, "measure", list(self._measures))
+            raise self.refusal(name, "measure", self._measures)
         return float(np.round((self._measures[name] * self.operating.T).sum(), 12))
+
+    def technologies(self, chosen: np.ndarray) -> tuple[str, ...]:
+        """The ids of technologies, from a mask or numbers that are not 0, [K]."""
+        names = self.simulation.scenario.technologies.id
+        return tuple(names[k] for k in np.flatnonzero(chosen))
 
     def technology(self, name: str) -> int:
         """The number of a technology. Raises InputError."""
         names = self.simulation.scenario.technologies.id
         if name not in names:
-            raise self._unknown(name, "technology", list(names))
+            raise self.refusal(name, "technology", names)
         return names.index(name)
 
-    def _unknown(self, name: str, noun: str, known: list[str]) -> InputError:
-        message = f"{name!r} is no {noun} of this scenario"
-        return InputError(Problem(self.simulation.scenario.name, 0, noun, message, "", nearest(name, known)))
+    def refusal(self, name: str, noun: str, known: Iterable[str]) -> InputError:
+        """What to raise for a name that this scenario does not have."""
+        return InputError(unknown(name, f"a {noun} of this scenario", known, self.simulation.scenario.name, noun))
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling: what can be built again is left out; the engine's columns find their addresses anew."""
         built = ("network", "space", "arm", "_measures", "_index_weights", "municipalities", "guides", "regions")
         return {key: value for key, value in self.__dict__.items() if key not in built}
+
+
+def not_negative(name: str, value: float) -> float:
+    """A number that an action of an agent is given, finite and 0 or more. Raises InputError."""
+    if not (math.isfinite(value) and value >= 0):
+        raise refused(name, f"{name} is {value}", "a number not below 0")
+    return value
 
 
 def _reader(reporter: Any) -> Any:

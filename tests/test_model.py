@@ -149,7 +149,7 @@ def test_a_grant_is_counted_and_spent(scenario):
     flows = model.results.batch.ledgers[0, place.region.row].sum(axis=0)
     assert flows[GRANTED] == 1_250_000_000
     for wrong in (-1, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="amount is"):
+        with pytest.raises(sim.InputError, match="amount is"):
             place.grant(wrong)
 
 

@@ -253,8 +253,8 @@ class Structure(Columns):
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
         """Places, technologies, regions, steps, years."""
-        kinds, count = self.portfolio.shape
-        return count, kinds, len(self.regions), len(self.calendar), len(self.since_base)
+        technologies, places = self.portfolio.shape
+        return places, technologies, len(self.regions), len(self.calendar), len(self.since_base)
 
 
 @dataclass
@@ -330,8 +330,9 @@ def structure(scenario: Scenario) -> Structure:
         columns[f"{name}_in"], columns[f"{name}_out"] = channel.inward, channel.outward
     shared = Structure(columns, np.zeros(1, RECORD), network)
     shared.address()
-    count, kinds, areas, length, spans = shared.shape
-    sizes = (count, kinds, areas, length, spans, length + 1, areas + 1, kinds + 1)
+    places, technologies, regions, length, years_count = shared.shape
+    # a day more than steps: the end is one; a row of the ledger more than regions: the federal level
+    sizes = (places, technologies, regions, length, years_count, length + 1, regions + 1, technologies + 1)
     for name, size in zip(_SIZES, sizes, strict=True):
         shared.record[name] = size
     shared.record["step"], shared.record["first_year"] = scenario.step / 12.0, scenario.start.year
@@ -352,10 +353,10 @@ def rewired(shared: Structure, peers: Channel) -> Structure:
 
 def workspace(shared: Structure, paid: bool, room: int | None = None) -> State:
     """Room for one row's state and `room` events; `paid`: money may bind (else its columns take no room)."""
-    count, kinds = shared.shape[:2]
+    places, technologies = shared.shape[:2]
     record = shared.record.copy()
-    waiting = kinds * count if paid else 0
-    rooms = (max(room or 0, 2 * kinds * count), 2 * count + 1024, waiting, waiting + 1)
+    waiting = technologies * places if paid else 0  # every cell at once, if nobody can pay
+    rooms = (max(room or 0, 2 * technologies * places), 2 * places + 1024, waiting, waiting + 1)
     for name, size in zip(_ROOMS, rooms, strict=True):
         record[name] = size
     record["paid"] = paid
@@ -447,14 +448,8 @@ def mandates_of(scenario: Scenario) -> np.ndarray:
     """The scenario's mandates as MANDATES[M]: region and technology by number, steps from and until."""
     region = {name: r for r, name in enumerate(scenario.regions.id)}
     technology = {name: k for k, name in enumerate(scenario.technologies.id)}
-    rows = [
-        (
-            region[m.region],
-            technology[m.technology],
-            scenario.step_of(m.from_),
-            scenario.steps if m.until is None else scenario.step_of(m.until),
-            m.rate,
-        )
-        for m in scenario.mandates
-    ]
+    rows = []
+    for m in scenario.mandates:
+        until = scenario.steps if m.until is None else scenario.step_of(m.until)
+        rows.append((region[m.region], technology[m.technology], scenario.step_of(m.from_), until, m.rate))
     return np.array(rows, dtype=MANDATES)

@@ -13,20 +13,10 @@ import numpy as np
 
 from sim.engine.compiling import compiled, entry_point
 
+_PURPOSES = (b"clock", b"capacity", b"source", b"guide", b"age", b"tie", b"incident", b"year", b"fit", b"vector")
+# hashed and not numbered: a new purpose changes no draw of the others
 CLOCK, CAPACITY, SOURCE, GUIDE, AGE, TIE, INCIDENT, YEAR, COEFFICIENT_DRAW, PARAMETER_DRAW = (
-    np.uint64(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little"))
-    for name in (
-        b"clock",
-        b"capacity",
-        b"source",
-        b"guide",
-        b"age",
-        b"tie",
-        b"incident",
-        b"year",
-        b"fit",
-        b"vector",
-    )
+    np.uint64(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")) for name in _PURPOSES
 )
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -73,7 +63,7 @@ def cell_bits(place_stream, technology, spell):
 
 @compiled
 def uniform(bits):
-    """A uniform number in the open interval (0, 1), with 52 random bits."""
+    """A uniform number in the open interval (0, 1), with 52 random bits: never 0, whose logarithm is not finite."""
     return (np.float64(np.uint64(bits) >> _S12) + 0.5) * (1.0 / 4503599627370496.0)
 
 

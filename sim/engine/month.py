@@ -13,6 +13,7 @@ from sim.engine.operation import operate, schedule_end, start_operation
 from sim.engine.platforms import open_platforms
 
 WHOLE, BEFORE, WANTS, AFTER = range(4)
+"""What of a month is to be run: all of it, or the part before wants, the wants, or the part after them."""
 
 
 # The month
@@ -75,12 +76,12 @@ def month(m, t, part, first, last):
 @inner
 def begin(m):
     """The state at the start: initial portfolios operate, at ages drawn from their lives; other clocks are set."""
-    wipe(m)
-    found_municipalities(m)
+    wipe(m)  # workspaces are used again
+    set_up_municipalities(m)
     for k in range(m.technologies_count):
         endow(m, k)
     for k in range(m.technologies_count):
-        c.offers(m)[k].stale = 0
+        c.offers(m)[k].stale = 0  # every rate is worked out here, and none a second time for having gone stale
         for i in range(m.places_count):
             c.cells(m)[k, i].stale = 0
             if c.cells(m)[k, i].status == c.WAITING:
@@ -111,12 +112,12 @@ def wipe(m):
         fund = c.funds(m)[r]
         fund.pool = fund.reserve = fund.pool_inflow = fund.reserve_inflow = fund.median = 0
         c.operating_counts(m)[r, :] = 0
-    c.yearly(m)[:] = math.nan
+    c.yearly(m)[:] = math.nan  # years that are not reached stay unknown
     c.ledger(m)[:] = 0
 
 
 @inner
-def found_municipalities(m):
+def set_up_municipalities(m):
     """Each place's capacity, empty budget and first incident clock."""
     for i in range(m.places_count):
         place, municipality, budget = c.places(m)[i], c.municipalities(m)[i], c.budgets(m)[i]
@@ -126,7 +127,7 @@ def found_municipalities(m):
         municipality.divide = m.divide if math.isnan(place.divide) else place.divide
         municipality.resistance = m.resistance if math.isnan(place.resistance) else place.resistance
         municipality.external = rules.external_rate(m.external, m.leader_factor, place.leader)
-        municipality.region = place.region
+        municipality.region = place.region  # again, beside what a hazard needs
         municipality.size = rules.size_factor(size, m.cost_elasticity)
         municipality.clock = incident_clock(m, place.key, 0)
         municipality.incidents = municipality.exposed = municipality.counted = 0
@@ -138,12 +139,12 @@ def found_municipalities(m):
 
 @inner
 def endow(m, k):
-    """Initial portfolios operate from the start; the clocks of the others are set."""
+    """Initial portfolios operate from the start, whether their prerequisites do or not; the other clocks are set."""
     clocks, paces = c.remaining(m)[k], c.rates(m)[k]
     for i in range(m.places_count):
         cell = c.cells(m)[k, i]
         paces[i] = 0.0
-        clocks[i] = math.inf
+        clocks[i] = math.inf  # what does not wait never comes due
         if c.portfolio(m)[k, i]:
             at = add_event(m, k, i, c.NEVER, c.NEVER, c.INITIAL, c.NOBODY)
             c.events(m)[at].operating = 0
@@ -212,7 +213,7 @@ def run_rows(record, rows, mandates, seed, replicates, ends, tables, ledgers, pr
         m.run = draws.run_key(seed, replicates[number])
         m.mandates, m.mandates_count = mandates[number].ctypes.data, mandates.shape[1]
         m.yearly, m.ledger = tables[number].ctypes.data, ledgers[number].ctypes.data
-        own = c.parameters(m)
+        own = c.parameters(m)  # the first fields of the record itself
         for at in range(len(own)):
             own[at] = rows[number, at]
         if progress[1] < 0:
@@ -240,7 +241,7 @@ def equip(record, k, i, t):
         return False
     if cell.status == c.WANTED:
         forget(m, k, i)
-    if cell.status == c.CLOSED:
+    if cell.status == c.CLOSED:  # a guide, which never waited: `adopt` takes one off
         m.waiting += 1
     c.remaining(m)[k, i] = math.inf
     c.rates(m)[k, i] = 0.0

@@ -77,6 +77,7 @@ class Batch:
 
 def structure_key(scenario: Scenario) -> tuple[object, ...]:
     """Two scenarios with the same key have the same Structure: they share tables, network parameters and calendar."""
+    # by identity: a policy that leaves a table alone holds the very same one
     tables = (
         scenario.places,
         scenario.regions,
@@ -143,6 +144,7 @@ def execute(
     asked = threads or os.cpu_count() or 1
     threads = max(1, min(asked, len(rows)))
     paid = bool((rows.parameters["cost_level"] > 0).any())
+    # four chunks a thread: small enough to end together, large enough that handing over does not show
     size = max(1, min(LARGEST_CHUNK, -(-len(rows) // (threads * 4))))
     bounds = [(first, min(first + size, len(rows))) for first in range(0, len(rows), size)]
     free: SimpleQueue[State] = SimpleQueue()  # workspaces are used again: fresh memory must first be wiped
@@ -154,6 +156,7 @@ def execute(
         if len(bounds) == 1:
             return found
         lists = ("events", "payments", "outages")
+        # copies of its own: the next chunk writes into the same workspace
         own = replace(found, **{name: _end_to_end([getattr(found, name)]) for name in lists})
         free.put(state)
         return own
