@@ -78,14 +78,7 @@ class Batch:
 def structure_key(scenario: Scenario) -> tuple[object, ...]:
     """Two scenarios with the same key have the same Structure: they share tables, network parameters and calendar."""
     # by identity: a policy that leaves a table alone holds the very same one
-    tables = (
-        scenario.places,
-        scenario.regions,
-        scenario.technologies,
-        scenario.portfolio,
-        scenario.fit,
-        scenario.links,
-    )
+    tables = [getattr(scenario, name) for name in ("places", "regions", "technologies", "portfolio", "fit", "links")]
     calendar = (scenario.start, scenario.end, scenario.step, scenario.economy.base_year)
     return (*map(id, tables), scenario.network_parameters, *calendar)
 
