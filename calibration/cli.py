@@ -110,7 +110,7 @@ def targets(
     KEY=LOW:HIGH searches another range, or one more parameter; KEY=VALUE changes the scenario.
     """
     from calibration.targets.fit import as_json, calibrate, in_words, write_fit
-    from sim.cli.main import announce_compilation, load_scenario
+    from sim.cli.common import announce_compilation, load_scenario
 
     ranges = {key: limits for key, limits in map(_range, settings) if limits}
     scenario = load_scenario(source, [text for text in settings if not _range(text)[1]])

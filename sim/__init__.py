@@ -1,9 +1,7 @@
 """Uptake: how smart-city technologies spread from leader cities to the municipalities around them.
 
-    import sim
-    results = sim.run(sim.load("perm-krai"), replicates=200, seed=1)
-
-Everything named here is loaded when it is first used, so that `import sim` and the command line start at once.
+The public names. `import uptake` gives the same ones, and finds this package where another `sim` lies on the path too.
+Everything named here is loaded when it is first used, so that an import and the command line start at once.
 """
 
 from __future__ import annotations
@@ -20,7 +18,8 @@ if TYPE_CHECKING:
     from sim.scenario.errors import InputError
     from sim.scenario.scenario import Scenario, load, shipped
     from sim.studies.compare import compare as compare_runs
-    from sim.studies.seek import leader_worth, seek_leaders, seek_target
+    from sim.studies.leaders import leader_worth, seek_leaders
+    from sim.studies.seek import seek_target
     from sim.studies.sweep import Sweep, sweep
 
 _HOMES = {
@@ -32,9 +31,9 @@ _HOMES = {
     "Results": "sim.results.run",
     "DiffusionModel": "sim.model",
     "compare_runs": "sim.studies.compare:compare",
-    "leader_worth": "sim.studies.seek",
+    "leader_worth": "sim.studies.leaders",
     "load_results": "sim.results.folder:load",
-    "seek_leaders": "sim.studies.seek",
+    "seek_leaders": "sim.studies.leaders",
     "seek_target": "sim.studies.seek",
     "sweep": "sim.studies.sweep",
     "Sweep": "sim.studies.sweep",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import sim
+from sim.cli import common
 from sim.cli import main as cli
 
 ROOT = Path(__file__).parent.parent
@@ -110,9 +111,9 @@ def test_a_fault_of_ours_is_a_line_and_exit_1(monkeypatch, capsys):
 
 
 def test_a_long_run_without_a_terminal_says_now_and_then_how_far_it_is(monkeypatch, capsys):
-    clock = iter([0.0, 4.0, 11.0, 11.0, 15.0, 22.0, 22.0])
-    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
-    with cli._progress("a run") as advance:
+    clock = iter([0.0, 4.0, 11.0, 15.0, 22.0])
+    monkeypatch.setattr(common.time, "monotonic", lambda: next(clock))
+    with common.progress_bar("a run") as advance:
         for done in (10, 30, 50, 99):
             advance("baseline", done, 100)
     assert capsys.readouterr().err == "Running a run ...\n30 % done (baseline)\n99 % done (baseline)\n"

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from build import build, events_of, first_adoptions, linear_fit, named_events, s
 from reference import FLOWS, Reference
 from worlds import random_world
 
-from sim.engine.columns import DOWN, INSTALLING, OPERATING, WAITING, WANTED, structure
+from sim.engine.columns import ACTION, DOWN, EQUIPS, INSTALLING, OPERATING, WAITING, WANTED, structure
 from sim.engine.rows import Simulation, assign, execute, rows_of
 from sim.scenario.scenario import Scenario
 
@@ -515,6 +516,26 @@ def test_equipping_a_place_costs_nothing_and_operates_after_the_lag() -> None:
     found = simulation.events[["place", "technology", "adopted", "operating", "source"]].tolist()
     assert found == [(0, 0, 10, 10, 6), (1, 1, 10, 16, 6)]
     assert all(simulation.state.payments[name][:2].sum() == 0 for name in ("own", "regional", "federal", "private"))
+
+
+@pytest.mark.parametrize("seed", [2, 21, 33])
+def test_a_dated_table_of_equips_is_equipping_by_hand(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = random_world(seed)
+    shared, rows = structure(scenario), rows_of(scenario, seed, np.arange(3))
+    members = np.flatnonzero(shared.places["member"] == 1)[:4].tolist()
+    given = [(place, k, at) for at in (0, 7) for place in members for k in range(len(shared.technologies))]
+    monkeypatch.setattr("sim.engine.rows.FIRST_ROOM", 1)  # the lists of events must grow on the way
+    batch = execute(shared, replace(rows, equips=np.array(given, EQUIPS)), seed, threads=2)
+    for replicate in range(3):
+        by_hand = Simulation(scenario, seed, replicate)
+        for at in (0, 7, scenario.steps):
+            by_hand.advance(at - by_hand.step)
+            for place, technology, instant in given:
+                if instant == at:
+                    by_hand.equip(place, technology)
+        events = batch.events[batch.event_rows == replicate]
+        np.testing.assert_array_equal(events, by_hand.events)
+        assert (events["source"] == ACTION).any()
 
 
 def test_a_place_that_is_equipped_is_an_example_to_its_peers() -> None:

@@ -361,10 +361,10 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Path:
         policies={"-less": {"title": SCRIPT + KAZAKH, "description": SCRIPT, "diffusion": {"leaders": 0.1}}},
         targets={"t": {"technology": "@k", "date": "2025-01", "share": [0.1, 0.9], "source": SCRIPT, "note": SCRIPT}},
     )  # fmt: skip
-    from sim.cli.main import _pictures, _report
+    from sim.cli.main import _illustrate
 
     target = tmp_path_factory.mktemp("named") / "out"
-    return folders.save(run(scenario, 5), target, SCRIPT, extras=[functools.partial(_pictures, None), _report])
+    return folders.save(run(scenario, 5), target, SCRIPT, extras=[functools.partial(_illustrate, None)])
 
 
 def test_no_cell_of_an_export_runs_in_a_spreadsheet(named: Path) -> None:

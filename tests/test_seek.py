@@ -16,7 +16,7 @@ from build import build
 from sim.results.run import run
 from sim.scenario.errors import InputError
 from sim.scenario.scenario import Scenario
-from sim.studies import seek
+from sim.studies import leaders, seek
 
 PLACES, YEARS = 10, 2.0
 PEOPLE = [{"id": f"p{i}", "population": 10_000.0 * (i + 1), "lat": 55.0 + i, "lon": 50.0 + i} for i in range(7)]
@@ -108,7 +108,7 @@ def test_whole_numbers_stay_whole() -> None:
     ("text", "part"),
     [
         ("k0 > 1", "is not a target"),
-        ("k9 >= 1", "no measure"),
+        ("k9 >= 1", "not a measure"),
         ("k0 >= 1 at 2050-01", "outside the scenario"),
         ("k0 >= 1 at soon", "not a date"),
         ("", "is not a target"),
@@ -134,14 +134,17 @@ def test_wrong_levers_are_refused(levers: dict[str, Any], probability: float, pa
 
 
 def test_percent_and_spaces() -> None:
-    target = seek.parse_target(ordered(1.0), "  k0 >=50%  at 2021-06 ")
+    target = seek.parse_condition(ordered(1.0), "  k0 >=50%  at 2021-06 ")
     assert (target.value, target.step) == (0.5, 17)
     np.testing.assert_array_equal(target.reached(np.array([0.4999, 0.5, 0.5 - 1e-13])), [False, True, True])
 
 
-def test_wilson_by_hand() -> None:
+def test_the_interval_of_a_chance_by_hand() -> None:
+    found = seek.seek_target(ordered(0.0), "k0 >= 1 at 2022-01", {"mandates.0.rate": (0.0, 1e-9)}, 0.9, 10)
+    (best,) = found.answers
     # Brown, Cai, DasGupta 2001: 0 of 10 gives (0, 0.2775)
-    assert seek.wilson(0.0, 10) == (0.0, pytest.approx(0.2775, abs=1e-4))
+    assert (best.probability, best.probability_low) == (0.0, pytest.approx(0.0, abs=1e-12))
+    assert best.probability_high == pytest.approx(0.2775, abs=1e-4)
 
 
 # Leaders
@@ -157,7 +160,7 @@ def linked() -> Scenario:
 def test_the_search_finds_the_place_that_others_listen_to(at: str | None) -> None:
     scenario = linked()
     portfolio = ["k0", "k1"]
-    found = seek.seek_leaders(scenario, 1, at, portfolio, replicates=40, threads=2)
+    found = leaders.seek_leaders(scenario, 1, at, portfolio, replicates=40, threads=2)
     assert found.chosen.loc[0, "municipality"] == "p2"
     orders = found.orders.set_index("order")
     assert orders.loc["search", "behind"] == 0
@@ -170,8 +173,8 @@ def test_lazy_greedy_chooses_as_greedy_does_and_works_out_less() -> None:
     scenario = build(PEOPLE, ["k0", "k1"], end="2024-01", diffusion={"peers": 1.5, "external": 0.05},
                      network={"neighbours": 2, "distance_decay": 2.0})  # fmt: skip
     technologies, replicates = np.array([0, 1]), np.arange(30)
-    equipping = seek._Equipping(scenario, technologies, None, "coverage", 1, 1)
-    lazy = seek._greedy(equipping, range(7), 3, replicates, None)
+    equipping = leaders._Equipping(scenario, technologies, None, "coverage", 1, 1)
+    lazy = leaders._greedy(equipping, range(7), 3, replicates, lambda _: None)
     asked = len(equipping.known)
     plain: list[int] = []
     for _ in range(3):
@@ -189,16 +192,16 @@ def test_lazy_greedy_chooses_as_greedy_does_and_works_out_less() -> None:
 
 def test_too_many_leaders_are_refused() -> None:
     with pytest.raises(InputError, match="1 to 7"):
-        seek.seek_leaders(linked(), 8, portfolio=["k0"])
-    with pytest.raises(InputError, match="no technology"):
-        seek.seek_leaders(linked(), 1, portfolio=["k7"])
+        leaders.seek_leaders(linked(), 8, portfolio=["k0"])
+    with pytest.raises(InputError, match="not a technology"):
+        leaders.seek_leaders(linked(), 1, portfolio=["k7"])
 
 
 def test_what_a_leader_is_worth_is_the_fall_elsewhere() -> None:
     settings = {"diffusion": {"peers": 1.0, "external": 0.02}, "end": "2025-01"}
     cells = [("p0", "k0"), ("p0", "k1"), ("p3", "k0")]
     scenario = build(PEOPLE, ["k0", "k1"], portfolio=cells, **settings)
-    found = seek.leader_worth(scenario, replicates=30, seed=2).set_index("municipality")
+    found = leaders.leader_worth(scenario, replicates=30, seed=2).set_index("municipality")
     without = build(PEOPLE, ["k0", "k1"], portfolio=cells[2:], **settings)
     shares = []
     for world in (scenario, without):
@@ -211,10 +214,10 @@ def test_what_a_leader_is_worth_is_the_fall_elsewhere() -> None:
 
 def test_a_leader_whom_nobody_heeds_is_worth_nothing() -> None:
     scenario = build(PEOPLE, ["k0"], portfolio=[("p0", "k0")], diffusion={"external": 0.3}, end="2023-01")
-    found = seek.leader_worth(scenario, replicates=10)
+    found = leaders.leader_worth(scenario, replicates=10)
     assert found.loc[0, ["worth", "low", "high"]].tolist() == [0.0, 0.0, 0.0]
-    with pytest.raises(InputError, match="no share"):
-        seek.leader_worth(scenario, "grp")
+    with pytest.raises(InputError, match="not a share"):
+        leaders.leader_worth(scenario, "grp")
 
 
 def test_the_command(tmp_path: Path) -> None:

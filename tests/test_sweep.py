@@ -23,14 +23,17 @@ from worlds import random_world
 import sim
 from sim.engine.rows import execute, rows_of, structures
 from sim.results.arm import Arm
+from sim.results.folder import check
 from sim.results.measures import PUBLIC, Measures, chosen_measures, default_measures, flow, measure_names, public_money
 from sim.results.run import run
 from sim.scenario.errors import InputError
 from sim.scenario.scenario import Scenario
 from sim.studies import analysis as sensitivity
+from sim.studies import execution
 from sim.studies import sweep as sweeps
 from sim.studies.design import Factor, design_of, factors_of, is_whole, parse_factor, plausible
-from sim.studies.study import Study, attempt, study_from, world_from
+from sim.studies.study import Study, study_from, study_of
+from sim.studies.tasks import attempt, frame_from
 
 sys.path.insert(0, str(Path(__file__).parent / "robustness"))
 import kill_sweep
@@ -47,7 +50,7 @@ def world(**changes: Any) -> Scenario:
 
 def small_study(**options: Any) -> Study:
     settings = {"design": "lhs", "n": 6, "replicates": 3, "policies": "all", **options}
-    return sweeps.study_of(world(), RANGES, **settings)
+    return study_of(world(), RANGES, **settings)
 
 
 def finals(folder: Path) -> dict[str, bytes]:
@@ -99,7 +102,7 @@ def test_outages_reach_the_figures() -> None:
 
 def test_every_run_is_the_run_of_the_scenario_with_its_overrides() -> None:
     study = small_study()
-    figures = study.world.compute(study.task(np.arange(len(study))), threads=2)
+    figures = study.frame.compute(study.task(np.arange(len(study))), threads=2)
     points, arms, replicates = study.split(np.arange(len(study)))
     for number in range(0, len(study), 5):
         scenario = study.scenario.override(study.design.point(int(points[number]))).arm(study.arms[arms[number]])
@@ -111,7 +114,7 @@ def test_every_run_is_the_run_of_the_scenario_with_its_overrides() -> None:
 
 def test_a_policy_goes_over_what_the_study_varies() -> None:
     study = small_study()
-    assert study.world.overruled == {("apart", "diffusion.peers")}
+    assert study.frame.overruled == {("apart", "diffusion.peers")}
     found = sweeps.run_study(study)
     assert np.ptp(found.means("coverage")) > 0
 
@@ -119,15 +122,15 @@ def test_a_policy_goes_over_what_the_study_varies() -> None:
 def test_mandates_are_varied_only_where_they_are() -> None:
     mandates = [{"region": "region0", "technology": "tech0", "from": "2019-01", "rate": 1.0}]
     scenario = random_world(5, mandates=mandates, policies={"none-ordered": {"mandates": []}})
-    study = sweeps.study_of(scenario, {"mandates.0.rate": (0.1, 9.0)}, "lhs", 8, 2, "all")
-    assert study.world.overruled == {("none-ordered", "mandates.0.rate")}
+    study = study_of(scenario, {"mandates.0.rate": (0.1, 9.0)}, "lhs", 8, 2, "all")
+    assert study.frame.overruled == {("none-ordered", "mandates.0.rate")}
     found = sweeps.run_study(study)
     assert (np.ptp(found.figures.reshape(8, 2, 2, -1)[:, 1], axis=0) == 0).all()
 
 
 def test_common_random_numbers_across_points_and_arms() -> None:
     scenario = world()
-    study = sweeps.study_of(scenario, {"sanctions.severity": [0.2, 0.200000001]}, "grid", 2, 4, "none")
+    study = study_of(scenario, {"sanctions.severity": [0.2, 0.200000001]}, "grid", 2, 4, "none")
     found = sweeps.run_study(study)
     first, second = found.values("coverage").reshape(2, 4)
     np.testing.assert_array_equal(first, second)
@@ -219,7 +222,7 @@ def test_whole_numbers_stay_whole() -> None:
 
 def test_impossible_points_are_listed_and_the_rest_is_done(tmp_path: Path) -> None:
     shares = {"finance.regional_share": (0.1, 0.7), "finance.federal_share": (0.1, 0.7)}
-    study = sweeps.study_of(world(), shares, "grid", 3, 2)
+    study = study_of(world(), shares, "grid", 3, 2)
     found = sweeps.run_study(study, tmp_path / "s")
     over = found.runs["finance.regional_share"] + found.runs["finance.federal_share"] > 1
     assert over.any()
@@ -240,7 +243,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, replicate: int) -> None:
             raise FloatingPointError("it always fails")
         return execute(shared, rows, *others)
 
-    monkeypatch.setattr("sim.studies.study.execute", some_fail)
+    monkeypatch.setattr("sim.studies.tasks.execute", some_fail)
 
 
 def test_a_run_that_always_fails_is_listed_and_the_rest_finishes(
@@ -266,13 +269,13 @@ def test_a_fault_of_every_run_is_raised(monkeypatch: pytest.MonkeyPatch) -> None
     def fails(*_: Any) -> Any:
         raise FloatingPointError("broken")
 
-    monkeypatch.setattr("sim.studies.study.execute", fails)
+    monkeypatch.setattr("sim.studies.tasks.execute", fails)
     with pytest.raises(FloatingPointError):
         sweeps.run_study(small_study())
 
 
 def test_interrupted_and_resumed_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeps, "PART_SECONDS", 0.001)
+    monkeypatch.setattr(execution, "PART_SECONDS", 0.001)
     study = small_study(n=12)
     sweeps.run_study(study, tmp_path / "whole", threads=1)
 
@@ -280,21 +283,21 @@ def test_interrupted_and_resumed_is_the_same(tmp_path: Path, monkeypatch: pytest
         if done > total // 3:
             raise KeyboardInterrupt
 
-    with pytest.raises(sweeps.Interrupted) as caught:
+    with pytest.raises(execution.Interrupted) as caught:
         sweeps.run_study(study, tmp_path / "parts", threads=2, progress=stop)
     assert f"--resume {tmp_path / 'parts'}" in caught.value.how_to_resume
     kept = len(list((tmp_path / "parts" / "parts").glob("*.parquet")))
     assert kept
     (tmp_path / "parts" / "parts" / "x.parquet.1.tmp").write_bytes(b"half")
     computed = []
-    compute = type(study.world).compute
+    compute = type(study.frame).compute
     monkeypatch.setattr(
-        type(study.world), "compute", lambda self, task, *a: (computed.append(len(task)), compute(self, task, *a))[1]
+        type(study.frame), "compute", lambda self, task, *a: (computed.append(len(task)), compute(self, task, *a))[1]
     )
     sweeps.run_study(small_study(n=12), tmp_path / "parts", resume=True, threads=2)
     assert finals(tmp_path / "parts") == finals(tmp_path / "whole")
     assert not list((tmp_path / "parts").rglob("*.tmp"))
-    assert sweeps.check(tmp_path / "parts") == []
+    assert check(tmp_path / "parts") == []
 
 
 def test_resuming_computes_only_what_is_missing(tmp_path: Path) -> None:
@@ -358,7 +361,7 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
 
 def test_executors_give_the_same_bytes(tmp_path: Path, executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     sweeps.run_study(small_study(), tmp_path / "one", threads=1)
-    monkeypatch.setattr(sweeps, "PART_SECONDS", 0.01)
+    monkeypatch.setattr(execution, "PART_SECONDS", 0.01)
     sweeps.run_study(small_study(), tmp_path / "other", executor=executor)
     assert finals(tmp_path / "one") == finals(tmp_path / "other")
 
@@ -390,11 +393,11 @@ def test_a_study_reads_back_from_its_texts() -> None:
     again = study_from(plain, Scenario.from_resolved(json.loads(json.dumps(study.scenario.resolved()))))
     assert (again.ids, again.plain()) == (study.ids, study.plain())
     task = study.task(np.arange(7))
-    np.testing.assert_array_equal(world_from(study.world.payload()).compute(task), study.world.compute(task))
+    np.testing.assert_array_equal(frame_from(study.frame.payload()).compute(task), study.frame.compute(task))
 
 
 def test_points_that_coincide_are_all_filled(tmp_path: Path) -> None:
-    study = sweeps.study_of(world(), {"network.neighbours": [1, 3]}, "lhs", 8, 2)
+    study = study_of(world(), {"network.neighbours": [1, 3]}, "lhs", 8, 2)
     assert len(set(study.ids)) == 4
     found = sweeps.run_study(study, tmp_path / "s")
     np.testing.assert_array_equal(sweeps.read_sweep(tmp_path / "s").figures, found.figures)
@@ -405,7 +408,7 @@ def test_ids_tell_what_is_computed() -> None:
     assert len(set(ids)) == len(ids)
     assert ids == small_study().ids
     assert not set(ids) & set(small_study(seed=9).ids)
-    other = sweeps.study_of(world(end="2026-01"), RANGES, "lhs", 6, 3, "all")
+    other = study_of(world(end="2026-01"), RANGES, "lhs", 6, 3, "all")
     assert not set(ids) & set(other.ids)
 
 
@@ -434,7 +437,7 @@ def test_workers_of_a_cluster_may_be_killed(tmp_path: Path, monkeypatch: pytest.
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     import kill_worker
 
-    monkeypatch.setattr(sweeps, "PART_SECONDS", 0.2)
+    monkeypatch.setattr(execution, "PART_SECONDS", 0.2)
     killed, same = kill_worker.killed_while_running(tmp_path, 1500, 2, 1)
     assert same
     assert killed
@@ -442,7 +445,7 @@ def test_workers_of_a_cluster_may_be_killed(tmp_path: Path, monkeypatch: pytest.
 
 def test_without_a_cluster_it_says_so() -> None:
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    with pytest.raises(InputError, match="no Dask scheduler"), sweeps.cluster("tcp://127.0.0.1:1"):
+    with pytest.raises(InputError, match="no Dask scheduler"), execution.cluster("tcp://127.0.0.1:1"):
         pass
 
 
@@ -538,9 +541,9 @@ def test_a_sweep_and_its_tables(tmp_path: Path) -> None:
         assert experiments.loc[at, "diffusion.peers"] == found.design.loc[point, "diffusion.peers"]
     again = sweeps.read_sweep(tmp_path / "s")
     np.testing.assert_array_equal(again.figures, found.figures)
-    with pytest.raises(InputError, match="no measure"):
+    with pytest.raises(InputError, match="not a measure"):
         found.sobol("coverag")
-    with pytest.raises(InputError, match="no policy"):
+    with pytest.raises(InputError, match="not a policy"):
         found.means("coverage", "aprat")
 
 
@@ -559,7 +562,7 @@ def test_targets_are_measured_at_their_dates() -> None:
 
 
 def test_estimate_counts_runs() -> None:
-    told = sweeps.estimate(small_study(), threads=1)
+    told = execution.estimate(small_study(), threads=1)
     assert (told.runs, told.points, told.policies, told.replicates) == (6 * 3 * 3, 6, 3, 3)
     assert told.seconds > 0
 
@@ -582,11 +585,12 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "What matters" in done.stdout
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "most:\ninfluence of peers in the region (diffusion.peers); then technologies down after" in page
-    assert '<table class="words">' in page
+    words = " ".join(page.split())
+    assert "most: influence of peers in the region (diffusion.peers); then technologies down after" in words
+    assert "<table>" in page and '<table class="figures">' in page  # words to the left, figures to the right
     assert not (tmp_path / "out" / "figures" / "interactions.svg").exists()  # of two factors they are the rest
     assert command("report", "out", folder=tmp_path).stdout == "report.html\n"
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "http" not in page.replace("http://www.w3.org", "").replace("http-equiv", "")
     again = command("sweep", "--resume", "out", "--json", folder=tmp_path)
     assert json.loads(again.stdout)["runs"] == 192, again.stderr
     wrong = command("sweep", "world.json", "diffusion.pears", folder=tmp_path)
@@ -605,14 +609,12 @@ def test_failed_runs_end_with_3(tmp_path: Path) -> None:
 def test_attempt_names_rows_of_the_task() -> None:
     study = small_study()
     task = study.task(np.arange(6))
-    assert attempt(study.world, task).faults == {}
+    assert attempt(study.frame, task).faults == {}
 
 
 def test_arms_without_runs_have_measures() -> None:
     scenario = world()
-    from sim.results.measures import bare_arm
-
-    arm = bare_arm(scenario, structures([scenario])[0])
+    arm = Arm.bare(scenario, structures([scenario])[0])
     assert isinstance(arm, Arm)
     assert set(arm.measures()) <= set(measure_names(scenario))
 
@@ -633,7 +635,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
 
 def test_scenario_discovery_takes_the_frames() -> None:
     prim = pytest.importorskip("ema_workbench.analysis.prim", reason="the extra `discovery` is not installed")
-    study = sweeps.study_of(world(), {"diffusion.peers": (0.0, 4.0), "sanctions.severity": (0.0, 1.0)}, "lhs", 100, 2)
+    study = study_of(world(), {"diffusion.peers": (0.0, 4.0), "sanctions.severity": (0.0, 1.0)}, "lhs", 100, 2)
     found = sweeps.run_study(study)
     coverage = found.outcomes_for_ema()["coverage 2027-01"]
     high = coverage > np.median(coverage)

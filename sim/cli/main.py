@@ -1,4 +1,8 @@
-"""What people type: `uptake run perm-krai` and its eight sisters. Everything heavy is imported when it is needed."""
+"""What people type: `uptake run perm-krai` and its eight sisters. Everything heavy is imported when it is needed.
+
+A command is one of this file, of another module or of another package; the latter two are found by name, so that
+`uptake --help` imports none of them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,7 @@ import functools
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
@@ -17,13 +20,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sim import __version__
+from sim.cli.common import (
+    CHECK_FAILED,
+    DONE,
+    INTERRUPTED,
+    INVALID,
+    OUR_FAULT,
+    announce_compilation,
+    folder_option,
+    json_option,
+    load_scenario,
+    progress_bar,
+    say,
+    scenario_argument,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from sim.report.illustrator import Illustrator
     from sim.results.run import Results
     from sim.scenario.scenario import Scenario
 
-DONE, OUR_FAULT, INVALID, SOME_FAILED, CHECK_FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _ELSEWHERE = {
     "sweep": "sim.cli.studies:sweep_command",
     "compare": "sim.cli.studies:compare_command",
@@ -87,42 +104,15 @@ def program() -> None:
     """
 
 
-def scenario_argument(function: Callable[..., Any]) -> Callable[..., Any]:
-    """SCENARIO and key=value overrides, as every command takes them."""
-    function = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(function)
-    return click.argument("source", metavar="SCENARIO")(function)
-
-
-def load_scenario(source: str, overrides: Sequence[str]) -> Scenario:
-    """The scenario of a command line, with its overrides. Raises InputError."""
-    from sim.scenario.document import parse_override
-    from sim.scenario.scenario import load
-
-    return load(source, dict(parse_override(text) for text in overrides))
-
-
-def say(text: str) -> None:
-    """A message for people, on stderr."""
-    click.echo(text, err=True)
-
-
-def announce_compilation() -> None:
-    """Say so when the engine is about to be compiled, since nothing else is seen to happen meanwhile."""
-    from sim.engine.compiling import is_cached
-
-    if not is_cached():
-        say("Compiling the engine for this machine; this happens once and takes about half a minute.")
-
-
 @program.command()
 @scenario_argument
 @click.option("--replicates", type=click.IntRange(1, 10_000_000), help="Runs of each arm [default: the scenario's].")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of all chance [default: the scenario's].")
 @click.option("--policy", default="all", show_default=True, metavar="NAME|all|none", help="Which policy arms to run.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Threads [default: all cores].")
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the results.")
+@threads_option
+@folder_option("Folder for the results.")
 @click.option("--force", is_flag=True, help="Replace results that are there.")
-@click.option("--json", "machine", is_flag=True, help="Print the summary as JSON.")
+@json_option(help="Print the summary as JSON.")
 def run(
     source: str,
     overrides: tuple[str, ...],
@@ -149,7 +139,7 @@ def run(
     target = output or folder.default_folder(scenario, scenario.seed if seed is None else seed, count)
     plan(scenario, policy, count)
     with folder.new_folder(target, force) as partial, _artist(threads) as artist:
-        with _progress(f"{scenario.name}: {count} replicates") as advance:
+        with progress_bar(f"{scenario.name}: {count} replicates") as advance:
             results = run_scenario(scenario, count, seed, policy, threads, advance)
         say("Writing tables, pictures and the report ...")
         if artist:
@@ -184,52 +174,6 @@ def _typed() -> str:
     import shlex
 
     return shlex.join(["uptake", *sys.argv[1:]])
-
-
-class _progress:  # noqa: N801
-    """A progress bar on stderr where that is a terminal; else a line now and then."""
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.bar: Any = None
-
-    def __enter__(self) -> Callable[[str, int, int], None]:
-        if not sys.stderr.isatty():
-            say(f"Running {self.title} ...")
-            return _lines()
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        )
-        self.bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-        self.bar.start()
-        task = self.bar.add_task(self.title, total=1)
-
-        def advance(arm: str, done: int, total: int) -> None:
-            self.bar.update(task, description=f"{self.title}, {arm}", completed=done, total=total)
-
-        return advance
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-
-def _lines(every: float = 10.0) -> Callable[[str, int, int], None]:
-    """Say which share is done, at most once in so many seconds."""
-    told = time.monotonic()
-
-    def advance(arm: str, done: int, total: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= every:
-            told = time.monotonic()
-            say(f"{100 * done // total} % done ({arm})")
-
-    return advance
 
 
 def summary(results: Results, written: Path) -> str:
@@ -301,7 +245,7 @@ def _plain(value: Any) -> Any:
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of scenario files.")
 @click.option("--resolved", is_flag=True, help="Print the whole resolved scenario.")
-@click.option("--json", "machine", is_flag=True, help="With --resolved: as JSON.")
+@json_option(help="With --resolved: as JSON.")
 @click.option("--rerun", type=click.IntRange(1), metavar="N", help="Repeat N runs of a results folder; compare bits.")
 def check(
     source: str | None,

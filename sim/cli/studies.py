@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.cli.main import INTERRUPTED, SOME_FAILED, announce_compilation, load_scenario, say
+from sim.cli.common import (
+    INTERRUPTED,
+    SOME_FAILED,
+    announce_compilation,
+    folder_option,
+    json_option,
+    load_scenario,
+    rate_of_runs,
+    say,
+    spoken_time,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sim.studies.compare import Comparison
-    from sim.studies.seek import Answer, LeadersAnswer, TargetAnswer
+    from sim.studies.execution import Estimate
+    from sim.studies.leaders import LeadersAnswer
+    from sim.studies.seek import TargetAnswer
     from sim.studies.study import Study
     from sim.studies.sweep import Sweep
 
 POLICIES = "policies"
-SECONDS_BETWEEN_LINES = 10.0
 
 
 def varied_and_fixed(keys: Sequence[str]) -> tuple[dict[str, Any], list[str], str | list[str] | None]:
@@ -50,12 +62,12 @@ def varied_and_fixed(keys: Sequence[str]) -> tuple[dict[str, Any], list[str], st
 @click.option("--design", type=click.Choice(["grid", "lhs", "sobol"]), default="sobol", show_default=True)
 @click.option("-n", "n", type=click.IntRange(2), help="Points (Sobol: base samples; grid: levels a range).")
 @click.option("--replicates", type=click.IntRange(1), help="Replicates at each point and policy.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Threads [default: all cores].")
+@threads_option
 @click.option("--cluster", "address", metavar="ADDRESS", help="A Dask scheduler, such as tcp://127.0.0.1:8786.")
 @click.option("--resume", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Go on with a sweep.")
 @click.option("--dry-run", is_flag=True, help="Say what it would take, and do nothing.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the results.")
-@click.option("--json", "machine", is_flag=True, help="Print the summary as JSON.")
+@folder_option("Folder for the results.")
+@json_option(help="Print the summary as JSON.")
 def sweep_command(
     source: str | None,
     keys: tuple[str, ...],
@@ -73,23 +85,24 @@ def sweep_command(
 
     KEY alone takes the plausible range of the parameter table; KEY=a one fixed value. Policies: policies=all.
     """
-    from sim.studies import sweep as sweeps
-
     if threads and address:
         raise click.UsageError("--threads and --cluster exclude each other.")
     study = _study(source, keys, design, n, replicates, resume)
     announce_compilation()
+    from sim.studies import execution
+    from sim.studies.sweep import run_study
+
     if dry_run:
-        click.echo(_forecast(study, threads, machine))
+        click.echo(_forecast(execution.estimate(study, threads), machine))
         return
     folder = resume or output or _default_folder(study)
-    with sweeps.cluster(address) if address else nullcontext() as executor, _rate(len(study)) as progress:
+    with execution.cluster(address) if address else nullcontext() as executor:
         try:
-            found = sweeps.run_study(study, folder, resume is not None, executor, threads, progress, [_report])
-        except sweeps.Interrupted as stopped:
+            found = run_study(study, folder, resume is not None, executor, threads, rate_of_runs(len(study)), [_report])
+        except execution.Interrupted as stopped:
             say(stopped.how_to_resume)
             raise click.exceptions.Exit(INTERRUPTED) from None
-    click.echo(_sweep_json(found) if machine else summary(found))
+    click.echo(json.dumps(found.told(), ensure_ascii=False) if machine else found.summary())
     if found.faults:
         say(f"{len(found.faults)} runs failed; they are listed in {folder / 'failed.csv'}")
         raise click.exceptions.Exit(SOME_FAILED)
@@ -99,14 +112,16 @@ def _study(
     source: str | None, keys: Sequence[str], design: str, n: int | None, replicates: int | None, resume: Path | None
 ) -> Study:
     """The study of a command line, or of the folder to resume."""
-    from sim.studies import sweep as sweeps
-
     if source is None:
         if resume is None:
             raise click.UsageError("Name a scenario, or a folder with --resume.")
-        return sweeps.read_study(resume)
+        from sim.studies.parts import read_study
+
+        return read_study(resume)
+    from sim.studies.study import study_of
+
     factors, fixed, policies = varied_and_fixed(keys)
-    return sweeps.study_of(load_scenario(source, fixed), factors, design, n, replicates, policies)
+    return study_of(load_scenario(source, fixed), factors, design, n, replicates, policies)
 
 
 def _default_folder(study: Study) -> Path:
@@ -119,10 +134,8 @@ def _report(found: Sweep, folder: Path) -> None:
     write_sweep_report(found, folder / "report.html", folder / "figures")
 
 
-def _forecast(study: Study, threads: int | None, machine: bool) -> str:
-    from sim.studies.sweep import estimate
-
-    told = estimate(study, threads)
+def _forecast(told: Estimate, machine: bool) -> str:
+    """What a sweep would take, for people or machines."""
     if machine:
         return json.dumps(vars(told))
     return (
@@ -131,87 +144,20 @@ def _forecast(study: Study, threads: int | None, machine: bool) -> str:
     )
 
 
-def spoken_time(seconds: float) -> str:
-    """A time as people say it."""
-    for size, unit in ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} seconds" if seconds >= 2 else "2 seconds"
-
-
-@contextmanager
-def _rate(total: int) -> Iterator[Callable[[int, int], None]]:
-    """Lines on stderr with the rate and the time left, at most one in ten seconds; the last one when all is done."""
-    begun: list[float] = []
-    said = [0.0]
-    first = [0]
-
-    def tell(done: int, total: int) -> None:
-        now = time.monotonic()
-        if not begun:
-            begun.append(now)
-            first[0] = done
-        rate = (done - first[0]) / (now - begun[0]) if now > begun[0] else 0.0
-        if now - said[0] < SECONDS_BETWEEN_LINES and done < total:
-            return
-        said[0] = now
-        left = f", {rate:.0f} runs a second, {spoken_time((total - done) / rate)} left" if rate and done < total else ""
-        say(f"{done} of {total} runs{left}")
-
-    say(f"{total} runs")
-    yield tell
-
-
-def summary(found: Sweep) -> str:
-    """What a sweep found, in a few lines for people."""
-    column, study = found.column(), found.study
-    lines = [study.scenario.title, f"{len(study)} runs, {len(found.faults)} failed; {column}", ""]
-    if study.design.kind == "sobol":
-        table = found.sobol().sort_values("total", ascending=False)
-        lines.append("What matters: total Sobol indices, shares of the variance of means over replicates")
-        lines += [
-            f"{row.total:8.2f}  ({row.total_low:.2f} to {row.total_high:.2f})  {row.factor}"
-            for row in table.itertuples()
-        ]
-        if (table["total_high"] - table["total_low"]).max() > 0.5:
-            lines.append("These intervals are wide: too few points to tell; take a larger -n.")
-    else:
-        lines.append("What matters: change from the low to the high end of each range")
-        lines += [
-            f"{row.swing:+8.3f}  ({row.swing_low:+.3f} to {row.swing_high:+.3f})  {row.factor}"
-            for row in found.tornado().itertuples()
-        ]
-    share = found.luck()["share"]
-    lines += [f"{share:8.2f}  of a single run's variance is luck"] if study.replicates > 1 else []
-    if len(study.arms) > 1:
-        best = found.regret().iloc[0]
-        lines += ["", f"Robust choice: {best.policy} (largest regret {best.largest_regret:.3f})"]
-    return "\n".join([*lines, "", f"Results: {found.folder}"])
-
-
-def _sweep_json(found: Sweep) -> str:
-    told = {name: json.loads(table.to_json(orient="records")) for name, table in found.tables().items()}
-    head = {"folder": str(found.folder), "runs": len(found.study), "failed": len(found.faults)}
-    return json.dumps({**head, **told}, ensure_ascii=False)
-
-
 # Seek
 
 
 @click.command()
 @click.argument("source", metavar="SCENARIO")
 @click.argument("keys", nargs=-1, metavar="[KEY[=low:high]]... [KEY=VALUE]...")
-@click.option(
-    "--target",
-    metavar="CONDITION",
-    help="MEASURE >= NUMBER [at DATE], or <=: 'programme >= 1 at 2024-01', 'coverage >= 30 %'.",
-)
+@click.option("--target", metavar="CONDITION",
+              help="MEASURE >= NUMBER [at DATE], or <=: 'programme >= 1 at 2024-01', 'coverage >= 30 %'.")  # fmt: skip
 @click.option("--probability", type=float, default=0.9, show_default=True, help="How surely the target is reached.")
 @click.option("--leaders", type=click.IntRange(1), metavar="N", help="How many further places to equip.")
 @click.option("--at", metavar="DATE", help="When they are equipped [default: they start with it].")
 @click.option("--replicates", type=click.IntRange(2), help="Replicates of each trial.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Threads [default: all cores].")
-@click.option("--json", "machine", is_flag=True, help="Print the answer as JSON.")
+@threads_option
+@json_option(help="Print the answer as JSON.")
 def seek_command(
     source: str,
     keys: tuple[str, ...],
@@ -242,82 +188,18 @@ def seek_command(
         raise click.UsageError("--leaders takes no ranges.")
     scenario = load_scenario(source, fixed)
     announce_compilation()
-    from sim.studies import seek
-
+    found: LeadersAnswer | TargetAnswer
     if target is not None:
-        count = replicates or seek.REPLICATES_TARGET
-        answer = seek.seek_target(scenario, target, factors, probability, count, threads=threads, progress=say)
-        click.echo(_target_json(answer) if machine else _target_told(answer))
-        return
-    count = replicates or seek.REPLICATES_LEADERS
-    found = seek.seek_leaders(scenario, leaders or 1, at, replicates=count, threads=threads, progress=say)
-    if machine:
-        tables = {"chosen": found.chosen, "orders": found.orders}
-        told = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
-        click.echo(json.dumps({"measure": found.measure, **told}, ensure_ascii=False))
-        return
-    click.echo(_leaders_told(found))
+        from sim.studies import seek
 
+        count = replicates or seek.REPLICATES
+        found = seek.seek_target(scenario, target, factors, probability, count, threads=threads, progress=say)
+    else:
+        from sim.studies.leaders import REPLICATES_LEADERS, seek_leaders
 
-def _target_told(found: TargetAnswer) -> str:
-    """The answer in sentences."""
-    from sim.results.measures import unit_of
-
-    text, wanted = found.target.text, f"{found.wanted:g}"
-    lines = [f"As it is, {text!r} is reached with probability {found.as_it_is:.2f} ({found.replicates} replicates)."]
-    already = found.as_it_is >= found.wanted
-    if already:
-        lines.append(f"So nothing need be done for a probability of {wanted}; how far the levers leave it so:")
-    elif not any(answer.found for answer in found.answers):
-        lines.append(f"Out of reach: nothing within these ranges brings a probability of {wanted}.")
-    for answer in found.answers:
-        values = ", ".join(f"{key} {_lever(answer, key, found.base)}" for key in answer.levers)
-        chance = f"{answer.probability:.2f} ({answer.probability_low:.2f} to {answer.probability_high:.2f})"
-        if answer.found:
-            verb = "It is still reached" if already else "It is reached"
-            lines.append(f"{verb} with probability {wanted} at {values}.")
-        elif already:
-            lines.append(f"It is reached with {wanted} everywhere in the range; lowest at {values}: {chance}.")
-        else:
-            times = unit_of(found.target.measure, "")[0]
-            kept = f"{times * (answer.nearest or 0.0):.3g}{' %' if times == 100 else ''}"
-            kept = f"{found.target.measure} is {kept} or {_BETTER[found.target.relation]}"
-            lines.append(f"Nearest at {values}: probability {chance}; with {wanted}, {kept} there.")
-    return "\n".join(lines)
-
-
-_BETTER = {">=": "more", "<=": "less"}
-
-
-def _lever(answer: Answer, key: str, base: dict[str, float]) -> str:
-    """A lever's value with its interval, and where the scenario has it."""
-    if not answer.found:
-        return f"{answer.values[key]:.4g} (scenario: {base[key]:g})"
-    ends = [end[key] for end in (answer.low, answer.high)]
-    known = [f"{end:.4g}" for end in sorted(end for end in ends if end is not None)]
-    beyond = ["beyond the range"] * ends.count(None)
-    told = " to ".join([*beyond, *known] if answer.values[key] < base[key] else [*known, *beyond])
-    return f"{answer.values[key]:.4g} (95 % interval {told}; scenario: {base[key]:g})"
-
-
-def _target_json(found: TargetAnswer) -> str:
-    head = {"target": found.target.text, "probability": found.wanted, "as_it_is": found.as_it_is, "base": found.base}
-    answers = [answer.plain() for answer in found.answers]
-    return json.dumps({**head, "replicates": found.replicates, "seed": found.seed, "answers": answers})
-
-
-def _leaders_told(found: LeadersAnswer) -> str:
-    """The places in order, and how the search compares with simpler orders."""
-    lines = [f"Further {found.measure}, percentage points (95 % interval), on fresh replicates:"]
-    for row in found.chosen.to_dict("records"):
-        interval = f"{100 * row['low']:+.2f} to {100 * row['high']:+.2f}"
-        lines.append(f"{row['order']:3d}. {100 * row['gain']:+6.2f}  ({interval})  {row['name']}")
-    lines.append("All together, by")
-    for row in found.orders.to_dict("records"):
-        behind = f"; the search is ahead by {100 * row['behind']:+.2f} "
-        behind += f"({100 * row['behind_low']:+.2f} to {100 * row['behind_high']:+.2f})"
-        lines.append(f"{row['order']:>12} {100 * row['gain']:+6.2f}{behind if row['order'] != 'search' else ''}")
-    return "\n".join(lines)
+        count = replicates or REPLICATES_LEADERS
+        found = seek_leaders(scenario, leaders or 1, at, replicates=count, threads=threads, progress=say)
+    click.echo(json.dumps(found.told(), ensure_ascii=False) if machine else found.summary())
 
 
 # Compare
@@ -327,8 +209,8 @@ def _leaders_told(found: LeadersAnswer) -> str:
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...")
 @click.option("--baseline", metavar="DIR", help="Against which run [default: the first].")
 @click.option("--measure", "measures", multiple=True, metavar="NAME", help="A measure; may be given several times.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for tables and picture.")
-@click.option("--json", "machine", is_flag=True, help="Print the tables as JSON.")
+@folder_option("Folder for tables and picture.")
+@json_option(help="Print the tables as JSON.")
 def compare_command(
     folders: tuple[str, ...], baseline: str | None, measures: tuple[str, ...], output: Path | None, machine: bool
 ) -> None:

@@ -82,6 +82,8 @@ PARAMETERS = _record(**dict.fromkeys((*FIELDS.values(), "sanctions_from", "b1", 
 """A row's parameters; `sanctions_from` is a step, b1 and b2 the coefficients of the GRP equation, `loglog` its form."""
 MANDATES = _record(region=_I, technology=_I, start=_I, stop=_I, rate=_F)
 """A mandate: steps `start` to `stop` - 1, rate 1/year."""
+EQUIPS = _record(place=_I, technology=_I, instant=_I)
+"""An experimenter's action: a place (canonical) gets a technology before step `instant`; nobody pays."""
 EVENT = _record(place=_I, guide=_I, technology=_S, spell=_S, wanted=_S, adopted=_S, operating=_S, ended=_S, source=_B)
 """An adoption; times are instants in steps from the start, -1 where there is none."""
 PAYMENT = _record(own=_L, regional=_L, federal=_L, private=_L)
@@ -206,14 +208,17 @@ following = _changing("following", _I, "event_room")
 payments = _changing("payments", PAYMENT, "event_room")  # empty where money is slack
 outages = _changing("outages", OUTAGE, "outage_room")
 mandates = column("mandates", MANDATES, "mandates_count")  # the row's, in the batch's memory
+equips = column("equips", EQUIPS, "equips_count")  # the batch's
 
 parameters = column("parameters", _F, len(PARAMETERS.names or ()))  # the row's, inside the record itself
 
 RECORD = _record(
     **dict.fromkeys(PARAMETERS.names or (), _F),  # first, so that a row's parameters are copied in one go
-    **dict.fromkeys((*_GIVEN, *_CHANGING, "mandates", "parameters", "run"), _U),
+    **dict.fromkeys((*_GIVEN, *_CHANGING, "mandates", "equips", "parameters", "run"), _U),
     **dict.fromkeys((*_SIZES, *_ROOMS, *_COUNTERS), _L),
-    **dict.fromkeys(("counted_technologies", "exposed_technologies", "first_year", "mandates_count", "paid"), _L),
+    **dict.fromkeys(
+        ("counted_technologies", "exposed_technologies", "first_year", "mandates_count", "equips_count", "paid"), _L
+    ),
     step=_F,
 )
 """The record `m`: parameters of the row, addresses of columns, `run` the key of its draws, sizes, counters, the step

@@ -192,22 +192,25 @@ def close_year(m, t):
 @inner
 def room(m):
     """Whether the lists of events can take all that a step may add."""
-    enough = m.event_count + m.waiting <= m.event_room
+    enough = m.event_count + m.waiting + m.equips_count <= m.event_room
     return enough and m.outage_count + m.places_count <= m.outage_room
 
 
 @entry_point
-def run_rows(record, rows, mandates, seed, replicates, ends, tables, ledgers, progress, until, part, first, last):
+def run_rows(
+    record, rows, mandates, equips, seed, replicates, ends, tables, ledgers, progress, until, part, first, last
+):
     """Run rows one after another, each to step `until`, into one list of events.
 
-    `record` RECORD[1]; `rows` float64[rows, P] are PARAMETERS, `mandates` MANDATES[rows, M]; `tables` float64[rows, R,
-    Y, 4] and `ledgers` int64[rows, R + 1, Y, 14] are written where they are. `ends` int64[rows, 2] receives the number
-    of events and outages after each row. `progress` int64[2] holds the row and step to go on from, step -1 before the
-    start. `part`, `first` and `last`: see `month`. Returns whether all is done; if not, the lists of events must grow,
-    and the same call goes on.
+    `record` RECORD[1]; `rows` float64[rows, P] are PARAMETERS, `mandates` MANDATES[rows, M], `equips` EQUIPS[E] for all
+    rows; `tables` float64[rows, R, Y, 4] and `ledgers` int64[rows, R + 1, Y, 14] are written where they are. `ends`
+    int64[rows, 2] receives the number of events and outages after each row. `progress` int64[2] holds the row and step
+    to go on from, step -1 before the start. `part`, `first` and `last`: see `month`. Returns whether all is done; if
+    not, the lists of events must grow, and the same call goes on.
     """
     # one function that Python calls, for all that it asks: each further one would compile the whole engine once more
     m = record[0]
+    m.equips, m.equips_count = equips.ctypes.data, len(equips)
     while progress[0] < len(rows):
         number = progress[0]
         m.run = draws.run_key(seed, replicates[number])
@@ -222,8 +225,10 @@ def run_rows(record, rows, mandates, seed, replicates, ends, tables, ledgers, pr
             begin(m)
             progress[1] = 0
         while progress[1] < until:
-            if not room(m):
-                return False
+            if part in (WHOLE, BEFORE):  # the room found then is enough for the whole month
+                if not room(m):
+                    return False
+                equip_at(m, progress[1])
             month(m, progress[1], part, first, last)
             progress[1] += 1
         if part in (WHOLE, AFTER):
@@ -232,10 +237,21 @@ def run_rows(record, rows, mandates, seed, replicates, ends, tables, ledgers, pr
     return True
 
 
-@entry_point
-def equip(record, k, i, t):
-    """An experimenter's action at instant t: place i gets technology k, which operates after its lag; nobody pays."""
-    m = record[0]
+@inner
+def equip_at(m, t):
+    """What the table of equips gives at instant t."""
+    for e in range(m.equips_count):
+        given = c.equips(m)[e]
+        if given.instant == t:
+            give(m, given.technology, given.place, t)
+
+
+@inner
+def give(m, k, i, t):
+    """An experimenter's action: place i gets technology k, which operates after its lag; nobody pays.
+
+    Returns False where the place has it already.
+    """
     cell = c.cells(m)[k, i]
     if cell.status in (c.INSTALLING, c.OPERATING, c.DOWN):
         return False
@@ -251,3 +267,9 @@ def equip(record, k, i, t):
         start_operation(m, k, i, ALL)
         schedule_end(m, k, i, t + c.technologies(m)[k].life)
     return True
+
+
+@entry_point
+def equip(record, k, i, t):
+    """`give` by hand, at the instant t that is reached."""
+    return give(record[0], k, i, t)

@@ -10,7 +10,7 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -34,16 +34,20 @@ FIRST_ROOM = 100_000
 
 @dataclass(frozen=True)
 class Rows:
-    """What a batch computes: PARAMETERS[m], MANDATES[m, M], and the replicate of each row, int64[m]."""
+    """What a batch computes: PARAMETERS[m], MANDATES[m, M], and the replicate of each row, int64[m].
+
+    `equips` EQUIPS[E]: which places are given what, and when, the same in every row.
+    """
 
     parameters: np.ndarray
     mandates: np.ndarray
     replicates: np.ndarray
+    equips: np.ndarray = field(default_factory=lambda: np.zeros(0, c.EQUIPS))
 
     def part(self, first: int, last: int) -> Rows:
         """Rows first to last - 1."""
         chosen = slice(first, last)
-        return Rows(self.parameters[chosen], self.mandates[chosen], self.replicates[chosen])
+        return Rows(self.parameters[chosen], self.mandates[chosen], self.replicates[chosen], self.equips)
 
     def __len__(self) -> int:
         return len(self.replicates)
@@ -110,20 +114,24 @@ def rows_of(scenario: Scenario, seed: int, replicates: np.ndarray) -> Rows:
     return Rows(rows, mandates, np.asarray(replicates, dtype=np.int64))
 
 
+def in_rows(key: str) -> bool:
+    """Whether the rows of one batch can differ in a dotted key: parameters, and rates of mandates."""
+    section, _, rest = key.partition(".")
+    number, _, name = rest.partition(".")
+    return key in c.FIELDS or (section == "mandates" and name == "rate" and number.isdigit())
+
+
 def assign(rows: np.ndarray, mandates: np.ndarray, key: str, values: np.ndarray) -> None:
     """Set the parameter of a dotted key in every row, such as diffusion.peers or mandates.0.rate.
 
     Raises KeyError for a key that rows of one batch cannot differ in.
     """
+    if not in_rows(key):
+        raise KeyError(key)
     if key in c.FIELDS:
         rows[c.FIELDS[key]] = values
-        return
-    section, _, rest = key.partition(".")
-    number, _, name = rest.partition(".")
-    if section != "mandates" or name != "rate" or not number.isdigit():
-        raise KeyError(key)
-    if int(number) < mandates.shape[1]:
-        mandates["rate"][:, int(number)] = values
+    elif (number := int(key.split(".")[1])) < mandates.shape[1]:  # a policy may have taken the mandate away
+        mandates["rate"][:, number] = values
 
 
 def execute(
@@ -196,7 +204,7 @@ def _run(
 ) -> None:  # fmt: skip
     """Call the engine until it is done, making room for events where it must; `found`: ends, tables, ledgers."""
     parameters = rows.parameters.view(np.float64).reshape(len(rows), -1)
-    given = (state.record, parameters, rows.mandates, seed, rows.replicates, *found)
+    given = (state.record, parameters, rows.mandates, rows.equips, seed, rows.replicates, *found)
     last = int(state.record["technologies_count"][0]) if last is None else last
     while not engine.run_rows(*given, progress, until, part, first, last):
         state.grow()

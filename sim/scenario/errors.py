@@ -11,7 +11,10 @@ NEAREST_AMONG = 5_000
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in the input, and what would be right."""
+    """One thing that is wrong in the input, and what would be right.
+
+    `file` is empty for an argument, which stands in no file; `line` is 0 where there is none.
+    """
 
     file: str
     line: int
@@ -22,7 +25,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        where = [place, clipped(self.key)] if self.key else [place]
+        where = [text for text in (place, clipped(self.key)) if text]
         ending = [f"allowed: {self.allowed}"] if self.allowed else []
         ending += [f"nearest: {self.nearest}"] if self.nearest else []
         text = ": ".join(where) + ": " + "; ".join([clipped(self.message), *ending])
@@ -76,3 +79,14 @@ def between(noun: str, low: float | None, high: float | None) -> str:
 def install(extra: str) -> str:
     """What to do where an extra of the program is missing."""
     return f"the extra `{extra}`: pip install -e '.[{extra}]' in the project's folder"
+
+
+def unknown(name: str, noun: str, options: Iterable[str], file: str, key: str, line: int = 0) -> Problem:
+    """The refusal of a name that is not known: what there is, and the nearest. `noun` as in `a policy of this run`."""
+    known = list(options)
+    return Problem(file, line, key, f"{name!r} is not {noun}", ", ".join(known), nearest(name, known))
+
+
+def refused(key: str, message: str, allowed: str = "", close: str = "") -> InputError:
+    """The error of an argument or option, which stands in no file."""
+    return InputError(Problem("", 0, key, message, allowed, close))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sim.scenario.document import parse_override
-from sim.scenario.errors import InputError, Problem, nearest
+from sim.scenario.errors import InputError, Problem, nearest, refused, unknown
 from sim.scenario.scenario import Scenario
 from sim.scenario.schema import POLICY_KEYS, field_of, parameter_row, parameter_table, section_at
 
@@ -20,6 +20,8 @@ GRID_LEVELS = 5
 POINTS = 256
 LARGEST_DESIGN = 10_000_000
 FIT = "fit"
+VARIABLE = (*POLICY_KEYS, "parameters")
+"""Sections whose keys may vary; others, such as the end or the seed, are the same for a whole study."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +88,11 @@ def parse_factor(text: str) -> tuple[str, Any]:
         try:
             low, high = float(parts[0]), float(parts[1])
         except ValueError:
-            raise _refused(key, f"{value!r} is not a range", "low:high or low:high:log") from None
+            raise refused(key, f"{value!r} is not a range", "low:high or low:high:log") from None
         return key, (low, high, "log") if len(parts) == 3 else (low, high)
     if value == FIT:
         return key, FIT
     return key, [parse_override(f"{key}={piece}")[1] for piece in value.split(",")]
-
-
-def _refused(key: str, message: str, allowed: str = "", close: str = "") -> InputError:
-    return InputError(Problem("sweep", 0, key, message, allowed, close))
 
 
 def factors_of(scenario: Scenario, given: Mapping[str, Any]) -> tuple[Factor, ...]:
@@ -108,25 +106,23 @@ def factors_of(scenario: Scenario, given: Mapping[str, Any]) -> tuple[Factor, ..
     joint = [key for key, spec in given.items() if isinstance(spec, str) and spec == FIT]
     for key, spec in given.items():
         try:
-            _check_key(key)
+            if key.partition(".")[0] not in VARIABLE:
+                allowed = ", ".join(VARIABLE)
+                raise refused(key, "cannot be varied in a study", allowed, nearest(key, _known_keys()))
             factor = _joint(scenario, joint) if key in joint else _factor(scenario, key, spec)
             if factor not in factors:
-                _check(scenario, factor)
                 factors.append(factor)
+                if len(factor.keys) == 1:  # joint draws were checked when their fit was read
+                    ends = [round(end) if factor.whole else end for end in (factor.low, factor.high)]
+                    for value in factor.levels or ends:
+                        scenario.override({key: value})
         except InputError as error:
             problems += error.problems
     if problems:
         raise InputError(dict.fromkeys(problems))
     if not factors:
-        raise _refused("factors", "there is nothing to vary", "at least one key, such as diffusion.peers=0.1:0.6")
+        raise refused("factors", "there is nothing to vary", "at least one key, such as diffusion.peers=0.1:0.6")
     return tuple(factors)
-
-
-def _check_key(key: str) -> None:
-    """Refuse what is the same for a whole study, such as its end or its seed."""
-    sections = (*POLICY_KEYS, "parameters")
-    if key.partition(".")[0] not in sections:
-        raise _refused(key, "cannot be varied in a study", ", ".join(sections), nearest(key, _known_keys()))
 
 
 def _known_keys() -> list[str]:
@@ -141,31 +137,30 @@ def _factor(scenario: Scenario, key: str, spec: Any) -> Factor:
     if isinstance(spec, list | tuple | np.ndarray) and len(spec):
         levels = [x.item() if isinstance(x, np.generic) else x for x in spec]
         if len({repr(x) for x in levels}) < len(levels):
-            raise _refused(key, "a value is there twice", "each value once")
+            raise refused(key, "a value is there twice", "each value once")
         return Factor((key,), tuple(levels))
-    raise _refused(key, f"{spec!r} is neither a range nor a list", "(low, high), (low, high, 'log') or [a, b, ...]")
+    raise refused(key, f"{spec!r} is neither a range nor a list", "(low, high), (low, high, 'log') or [a, b, ...]")
 
 
 def _range(key: str, low: Any, high: Any, log: bool) -> Factor:
     if not all(isinstance(x, int | float | np.number) and math.isfinite(x) for x in (low, high)):
-        raise _refused(key, f"{low!r} to {high!r} is not a range", "two numbers")
+        raise refused(key, f"{low!r} to {high!r} is not a range", "two numbers")
     if not low < high:
-        raise _refused(key, f"{low:g}:{high:g} is not a range", "low below high")
+        raise refused(key, f"{low:g}:{high:g} is not a range", "low below high")
     if log and low <= 0:
-        raise _refused(key, f"a logarithmic range cannot begin at {low:g}", "low above 0")
+        raise refused(key, f"a logarithmic range cannot begin at {low:g}", "low above 0")
     return Factor((key,), (), float(low), float(high), log, is_whole(key))
 
 
 def plausible(scenario: Scenario, key: str) -> tuple[float, float]:
     """The plausible range of a key in the parameter table. Raises InputError where there is none."""
-    parts = key.split(".")
     row = parameter_row(key)
     if row is None:
-        raise _refused(key, "unknown key", "a dotted key of the scenario", nearest(key, _known_keys()))
-    found = row.range_at(getattr(getattr(scenario, parts[0]), parts[1]) if row.times else None)
+        raise refused(key, "unknown key", "a dotted key of the scenario", nearest(key, _known_keys()))
+    found = row.range_at(value_of(scenario, key) if row.times else None)
     if found is None:
         why = "is 0 here, and its plausible range is a multiple" if row.times else "has no plausible range"
-        raise _refused(key, why, "key=low:high or key=a,b")
+        raise refused(key, why, "key=low:high or key=a,b")
     return float(found[0]), float(found[1])
 
 
@@ -184,18 +179,21 @@ def _joint(scenario: Scenario, keys: Sequence[str]) -> Factor:
     for key in keys:
         if fit is None or key not in known:
             allowed = ", ".join(known) or "a scenario with parameters.fit"
-            raise _refused(key, "the scenario has no fit with draws of this key", allowed, nearest(key, known))
+            raise refused(key, "the scenario has no fit with draws of this key", allowed, nearest(key, known))
     assert fit is not None
     rows = sorted(zip(*(fit.draws[key].tolist() for key in keys), strict=True))
     return Factor(tuple(keys), tuple(rows) if len(keys) > 1 else tuple(row[0] for row in rows))
 
 
-def _check(scenario: Scenario, factor: Factor) -> None:
-    """Refuse a factor whose values the scenario could not hold; draws of a fit were checked when it was read."""
-    if len(factor.keys) == 1:
-        for value in factor.levels or (factor.low, factor.high):
-            checked = int(value) if factor.whole and not factor.levels else value
-            scenario.override({factor.name: checked})
+def value_of(scenario: Scenario, key: str) -> Any:
+    """What a scenario has for a dotted key; None where there is nothing, such as a mandate that a policy takes away."""
+    at: Any = scenario
+    for part in key.split("."):
+        if isinstance(at, tuple):
+            at = at[int(part)] if part.isdigit() and int(part) < len(at) else None
+        else:
+            at = getattr(at, "network_parameters" if part == "network" and at is scenario else part, None)
+    return at
 
 
 @dataclass(frozen=True)
@@ -222,17 +220,17 @@ def design_of(factors: Sequence[Factor], kind: str = "sobol", n: int | None = No
     design of n (2 d + 2) points for d factors, from a scrambled Sobol sequence; n is a power of 2 (256).
     """
     if kind not in DESIGNS:
-        raise _refused("design", f"{kind!r} is no design", ", ".join(DESIGNS), nearest(kind, DESIGNS))
+        raise InputError(unknown(kind, "a design", DESIGNS, "", "design"))
     n = (GRID_LEVELS if kind == "grid" else POINTS) if n is None else int(n)
     if n < 2:
-        raise _refused("n", f"{n} is too small", "2 or more")
+        raise refused("n", f"{n} is too small", "2 or more")
     points = {"grid": n, "lhs": n, "sobol": n * (2 * len(factors) + 2)}[kind]
     if points > LARGEST_DESIGN:
-        raise _refused("n", f"the design would have {points} points or more", f"up to {LARGEST_DESIGN}")
+        raise refused("n", f"the design would have {points} points or more", f"up to {LARGEST_DESIGN}")
     if kind == "grid":
         return _grid(factors, n)
     if kind == "sobol" and n & (n - 1):
-        raise _refused("n", f"{n} is not a power of 2, which Sobol's sequence needs", f"{1 << n.bit_length()}")
+        raise refused("n", f"{n} is not a power of 2, which Sobol's sequence needs", f"{1 << n.bit_length()}")
     unit = _hypercube(len(factors), n, seed) if kind == "lhs" else _saltelli(len(factors), n, seed)
     columns = [factor.values(unit[:, j]) for j, factor in enumerate(factors)]
     return Design(kind, n, unit, _by_key(factors, columns))
@@ -242,7 +240,7 @@ def _grid(factors: Sequence[Factor], n: int) -> Design:
     axes = [factor.grid(n) for factor in factors]
     size = math.prod(len(axis) for axis in axes)
     if size > LARGEST_DESIGN:
-        raise _refused("n", f"the grid would have {size} points", f"up to {LARGEST_DESIGN}; or --design lhs")
+        raise refused("n", f"the grid would have {size} points", f"up to {LARGEST_DESIGN}; or --design lhs")
     picks = np.array(list(itertools.product(*(range(len(axis)) for axis in axes))))
     unit = picks / np.maximum([len(axis) - 1 for axis in axes], 1)
     columns = [[axis[i] for i in picks[:, j]] for j, axis in enumerate(axes)]

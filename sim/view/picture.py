@@ -11,7 +11,7 @@ from sim.engine.columns import DOWN, INITIAL, INSTALLING, OPERATING, SOURCES, WA
 from sim.report.guides import SOURCE_COLOURS
 from sim.report.pieces import SHADES
 from sim.report.style import BLUE, ORANGE, PALE, SKY, VERMILION
-from sim.report.words import table
+from sim.report.words import figure, fixed, grouped, table
 from sim.results.arm import Arm
 from sim.results.measures import has_money, headline
 from sim.results.targets import bounds
@@ -180,9 +180,9 @@ def card(snapshot: Snapshot, place: int, scenario: Scenario) -> dict[str, Any]:
         ]
         for k, event in sorted(current.items(), key=lambda pair: -max(int(pair[1]["adopted"]), 0))
     ]
-    facts = [f"{scenario.places.population[at]:,.0f} people", f"index {snapshot.index[place]:.1f} of 120"]
+    facts = [f"{grouped(scenario.places.population[at])} people", f"index {fixed(snapshot.index[place], 1)} of 120"]
     if has_money(scenario):
-        facts.append(f"budget at hand {snapshot.balance[place]:,.1f} million {scenario.currency}")
+        facts.append(f"budget at hand {figure(snapshot.balance[place])} million {scenario.currency}")
     return {
         "place": place,
         "name": scenario.places.name[at],
@@ -250,11 +250,7 @@ def league(snapshot: Snapshot, scenario: Scenario) -> dict[str, Any]:
     """The regions by index, with GRP and spending where the scenario has them."""
     money = has_money(scenario)
     rows = [
-        [row.name, row.focus, f"{row.iq:.1f}", _figure(row.grp), f"{row.spending:,.0f}" if money else "–"]
+        [row.name, row.focus, fixed(row.iq, 1), figure(row.grp), figure(row.spending) if money else "–"]
         for row in snapshot.league[:LEAGUE]
     ]
     return {"rows": rows, "total": len(snapshot.league), "currency": scenario.currency}
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if np.isfinite(value) else "–"

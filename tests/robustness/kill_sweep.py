@@ -27,16 +27,16 @@ CHILD = """
 import sys
 from pathlib import Path
 import sim
-from sim.studies import sweep as sweeps
+from sim.studies import execution
 
-sweeps.PART_SECONDS = float(sys.argv[3])
-sweeps.TIMING_SECONDS = 0.02
+execution.PART_SECONDS = float(sys.argv[3])
+execution.TIMING_SECONDS = 0.02
 folder = Path(sys.argv[1])
 scenario = sim.load(folder.parent / "scenario.json")
 factors = {"diffusion.peers": (0.05, 1.0), "finance.own_share": None, "network.neighbours": [6, 12]}
 points, threads = int(sys.argv[2]), int(sys.argv[4])
-sweeps.sweep(scenario, factors, "lhs", points, replicates=3, policies=["no-mandate"], threads=threads,
-             folder=folder, resume=True)
+sim.sweep(scenario, factors, "lhs", points, replicates=3, policies=["no-mandate"], threads=threads, folder=folder,
+          resume=True)
 """
 
 

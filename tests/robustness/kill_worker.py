@@ -25,7 +25,9 @@ from pathlib import Path
 from kill_sweep import digests, write_scenario
 
 import sim
-from sim.studies import sweep as sweeps
+from sim.studies import execution
+from sim.studies.study import Study, study_of
+from sim.studies.sweep import run_study
 
 COMMON = ["--dashboard-address", "127.0.0.1:0"]
 
@@ -71,11 +73,11 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def study(folder: Path, points: int) -> sweeps.Study:
+def study(folder: Path, points: int) -> Study:
     """What is swept."""
     scenario = sim.load(folder / "scenario.json")
     factors = {"diffusion.peers": (0.05, 1.0), "network.neighbours": [6, 12]}
-    return sweeps.study_of(scenario, factors, "lhs", points, replicates=3, policies=["no-mandate"])
+    return study_of(scenario, factors, "lhs", points, replicates=3, policies=["no-mandate"])
 
 
 def killed_while_running(root: Path, points: int, kills: int, seed: int) -> tuple[int, bool]:
@@ -83,7 +85,7 @@ def killed_while_running(root: Path, points: int, kills: int, seed: int) -> tupl
     chance, done, over = random.Random(seed), 0, threading.Event()
     write_scenario(root / "scenario.json")
     work = study(root, points)
-    sweeps.run_study(work, root / "threads", threads=2)
+    run_study(work, root / "threads", threads=2)
     with cluster() as (address, processes):
 
         def killer() -> None:
@@ -94,11 +96,11 @@ def killed_while_running(root: Path, points: int, kills: int, seed: int) -> tupl
                 processes[number] = start_worker(address)
                 done += 1
 
-        with sweeps.cluster(address, workers=2) as executor:
+        with execution.cluster(address, workers=2) as executor:
             thread = threading.Thread(target=killer)
             thread.start()
             try:
-                found = sweeps.run_study(work, root / "cluster", executor=executor)
+                found = run_study(work, root / "cluster", executor=executor)
             finally:
                 over.set()
                 thread.join()
@@ -111,7 +113,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--points", type=int, default=3000)
     asked = parser.parse_args()
-    sweeps.PART_SECONDS = 0.3
+    execution.PART_SECONDS = 0.3
     done = round_number = 0
     while done < asked.kills:
         with tempfile.TemporaryDirectory() as root:
