@@ -40,13 +40,12 @@ class Municipality(FixedAgent):
     def __init__(self, model: DiffusionModel, row: int) -> None:
         super().__init__(model)
         scenario, shared = model.simulation.scenario, model.simulation.shared
-        at = int(shared.network.order[row])
         self.row = row
-        self.id = scenario.places.id[at]
-        self.name = scenario.places.name[at]
+        self.id = scenario.places.id[row]
+        self.name = scenario.places.name[row]
         self.population = int(shared.places["population"][row])
-        self.latitude = float(scenario.places.latitude[at])
-        self.longitude = float(scenario.places.longitude[at])
+        self.latitude = float(scenario.places.latitude[row])
+        self.longitude = float(scenario.places.longitude[row])
         self.guide = not shared.places["member"][row]
 
     @property

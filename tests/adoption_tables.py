@@ -52,10 +52,9 @@ def write(
     """One run of a scenario as events.csv and places.csv, in the words of `calibrate adoption`."""
     shared = structure(scenario)
     events = execute(shared, rows_of(scenario, seed, np.array([replicate])), seed, 1).events
-    order = shared.network.order
     dates = [str(day)[: 4 if year_dates else 7] for day in scenario.instants.astype("datetime64[D]")]
     found = {
-        (scenario.places.id[order[event["place"]]], scenario.technologies.id[event["technology"]]): dates[
+        (scenario.places.id[event["place"]], scenario.technologies.id[event["technology"]]): dates[
             max(int(event["adopted"]), 0)
         ]
         for event in events

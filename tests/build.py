@@ -111,8 +111,7 @@ def named_events(scenario: Scenario, batch: Batch) -> list[tuple[Any, ...]]:
     Columns: row, place, technology, spell, wanted, adopted, operating, ended, source, guide, own, regional, federal,
     private (minor units; 0 where money is slack).
     """
-    order = structure(scenario).network.order
-    place = [scenario.places.id[row] for row in order]
+    place = scenario.places.id
     kinds = scenario.technologies.id
     paid = [batch.payments[name] for name in PAYERS] if len(batch.payments) else []
     found = []

@@ -60,7 +60,7 @@ def test_network_of_tables_is_that_of_the_scenario(folder):
     scenario = world(40, 1, TRUTH)
     data = read(*write(folder, scenario), None, FRAME)
     network = network_of(scenario)
-    names = [scenario.places.id[row] for row in network.order]
+    names = scenario.places.id
     guides = {name for name, guide in zip(scenario.places.id, scenario.places.guide, strict=True) if guide}
     for ours, theirs in ((data.peers, network.peers), (data.leaders, network.leaders)):
         found = {pair: w for pair, w in _pairs(ours, data.places) if pair[1] not in guides}

@@ -28,9 +28,9 @@ def compare(seed: int) -> int:
     coefficients = rows_of(scenario, seed, np.arange(1)).parameters[0]
     reference = Reference(scenario, seed, 0, float(coefficients["b1"]), float(coefficients["b2"]))
     reference.advance(scenario.steps)
-    shared, _, batch = simulate(scenario, seed=seed)
+    _, _, batch = simulate(scenario, seed=seed)
     assert named_events(scenario, batch) == reference.named_events(), seed
-    names = [scenario.places.id[i] for i in shared.network.order]
+    names = scenario.places.id
     outages = [(names[outage["place"]], int(outage["start"]), int(outage["stop"])) for outage in batch.outages]
     assert sorted(outages) == sorted(reference.outages), seed
     first = scenario.start.year
@@ -488,8 +488,7 @@ def test_a_guide_adopts_nothing_has_no_incidents_and_keeps_what_it_has() -> None
     events = named_events(scenario, batch)
     assert [event[2:9] for event in events if event[1] == "guide"] == [("k", 0, -1, -1, 0, -1, "initial")] * 3
     assert {event[9] for event in events if event[8] == "leaders"} == {"guide"}
-    order = structure(scenario).network.order
-    assert {scenario.places.id[order[place]] for place in batch.outages["place"]} == {"a", "b"}
+    assert {scenario.places.id[place] for place in batch.outages["place"]} == {"a", "b"}
 
 
 def test_mandates_bind_from_their_date_to_their_end() -> None:

@@ -18,7 +18,8 @@ ROOMS = (
     "sim.engine.compiling", "sim.engine.rules", "sim.engine.draws", "sim.engine.network", "sim.engine.columns",
     "sim.engine.adoption", "sim.engine.exposures", "sim.engine.money", "sim.engine.operation", "sim.engine.economy",
     "sim.engine.platforms", "sim.engine.incidents", "sim.engine.month", "sim.engine.rows",
-    "sim.scenario.places", "sim.scenario.graph", "sim.scenario.scenario", "sim.scenario.doubts",
+    "sim.scenario.places", "sim.scenario.settlements", "sim.scenario.fits", "sim.scenario.assembly",
+    "sim.scenario.graph", "sim.scenario.scenario", "sim.scenario.doubts",
     "sim.results.arm", "sim.results.measures", "sim.results.ranks", "sim.results.targets", "sim.results.effects",
     "sim.results.run", "sim.results.uncertainty", "sim.results.folder",
     "sim.studies.design", "sim.studies.tasks", "sim.studies.study", "sim.studies.parts", "sim.studies.execution",
@@ -48,6 +49,7 @@ STILL_TWICE = {"Answer", "Column", "Estimate", "Fit", "Regions", "Study"}
 ON_DEMAND = ("numba", "matplotlib", "pandas", "statsmodels", "mesa", "pyarrow", "scipy", "solara", "networkx", "SALib")
 DISTRIBUTIONS = {
     "pydantic_core": "pydantic-core",
+    "tomli_w": "tomli-w",
     "ema_workbench": "ema-workbench",
     "dask": "dask",
     "distributed": "dask",

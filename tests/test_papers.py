@@ -259,7 +259,7 @@ def test_a_link_carries_its_share():
         return build(PLACES, portfolio=[("p0001", "k0000")], links=links, diffusion={"peers": 1.0})
 
     simulation = Simulation(world(0.7), 1)
-    listener = list(simulation.shared.network.order).index(0)
+    listener = simulation.scenario.places.id.index("p0000")
     assert simulation.state.exposures["peers"][0, listener] * rules.EXPOSURE_UNIT == pytest.approx(0.7)
     assert_sooner(firsts(world(0.9)), firsts(world(0.1)))
 

@@ -10,6 +10,7 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,21 +124,23 @@ def test_the_world_copies_at_the_fitted_medians() -> None:
 
 
 def test_columns_of_the_tables(small: Scenario) -> None:
-    assert small.places.id == ("alpha", "beta", "gamma", "delta")
-    assert small.places.name_local[2] == "Қарағанды"
+    # by region, east before north before south, whatever the order of the table
+    assert [place[0] for place in small.places.id] in (["d", "a", "b", "g"], ["d", "b", "a", "g"])
+    rows = [small.places.id.index(name) for name in ("alpha", "beta", "gamma", "delta")]
+    assert small.places.name_local[rows[2]] == "Қарағанды"
     assert small.regions.id == ("north", "south", "east")
-    assert small.places.region.tolist() == [0, 0, 1, 2]
-    assert small.places.guide.tolist() == [False, False, False, True]
-    np.testing.assert_array_equal(small.places.divide, [np.nan, 0.5, np.nan, np.nan])
+    assert small.places.region[rows].tolist() == [0, 0, 1, 2]
+    assert small.places.guide[rows].tolist() == [False, False, False, True]
+    np.testing.assert_array_equal(small.places.divide[rows], [np.nan, 0.5, np.nan, np.nan])
     # south: 10 000 urban, but its own place has 20 000; east: nothing but its guide.
     assert small.regions.population.tolist() == [200_000, 20_000, 900_000]
     np.testing.assert_array_equal(small.regions.urban, [150_000, 10_000, np.nan])
     assert small.technologies.life.tolist() == [np.inf, 8, 12]
     assert small.technologies.requires == ((), (0,), (0, 1))
     assert small.technologies.immune.tolist() == [True, False, False]
-    assert small.portfolio.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0], [1, 1, 0]]
+    assert small.portfolio[rows].tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0], [1, 1, 0]]
     assert small.fit.tolist() == [[1, 1, 1.5], [1, 1, 1], [1, 1, 1]]
-    assert (small.links.src.tolist(), small.links.dst.tolist()) == ([0, 3, 0], [1, 1, 2])
+    assert [[rows.index(i) for i in column] for column in (small.links.src, small.links.dst)] == [[0, 3, 0], [1, 1, 2]]
     assert small.links.channel == ("peers", "leaders", "leaders")
     assert small.focus == ("north", "south")
 
@@ -168,7 +171,7 @@ def test_the_outline_is_rings_of_degrees(small: Scenario, folder: Path) -> None:
 
 
 def test_an_outline_too_large_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.scenario.scenario.OUTLINE_LIMIT", 100)
+    monkeypatch.setattr("sim.scenario.assembly.OUTLINE_LIMIT", 100)
     with pytest.raises(InputError, match=r"two\.geojson"):
         load(folder / "everything.toml")
 
@@ -214,7 +217,8 @@ def test_overrides_share_the_tables(small: Scenario) -> None:
     assert changed.grp_fit is small.grp_fit
     equipped = small.override({"tables.portfolios": "tables/portfolios_more.csv"})
     assert equipped.places is small.places
-    assert equipped.portfolio[:, 0].tolist() == [True, True, False, True]
+    equips = dict(zip(equipped.places.id, equipped.portfolio[:, 0].tolist(), strict=True))
+    assert equips == {"alpha": True, "beta": True, "gamma": False, "delta": True}
 
 
 def test_faults_of_a_policy_are_told_together(tmp_path: Path) -> None:
@@ -553,3 +557,33 @@ def test_a_damaged_scenario_is_read_or_refused(folder: Path, data: st.DataObject
     except InputError as error:
         assert error.problems
         assert all(problem.line or not problem.file.endswith("damaged.toml") for problem in error.problems), str(error)
+
+
+def test_a_scenario_is_assembled_once_and_once_for_each_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sim.scenario.assembly
+    import sim.scenario.scenario
+
+    number = []
+    assembled = sim.scenario.assembly.assembled
+
+    def counted(document: Any) -> Any:
+        number.append(1)
+        return assembled(document)
+
+    for module in (sim.scenario.assembly, sim.scenario.scenario):
+        monkeypatch.setattr(module, "assembled", counted)
+    scenario = load("perm-krai")
+    assert len(number) == 1 + len(scenario.policies)
+
+
+def test_a_dotted_key_is_looked_up_in_one_place(small: Scenario) -> None:
+    assert small["diffusion.peers"] == small.diffusion.peers
+    assert small["network.neighbours"] == small.network_parameters.neighbours
+    assert small["mandates.0.rate"] == small.mandates[0].rate
+    assert small["mandates.0.from"] == small.mandates[0].from_
+    for key in ("diffusion.pears", "mandates.9.rate", "mandates.x.rate", "nothing", "diffusion.peers.more"):
+        with pytest.raises(InputError, match="unknown key"):
+            small[key]
+    for parameter in parameter_table():
+        if not parameter.key.startswith("mandates."):
+            assert small[parameter.key] == small.override({})[parameter.key]

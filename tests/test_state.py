@@ -97,7 +97,7 @@ def test_regions_are_stretches_of_places() -> None:
     for r, row in enumerate(shared.regions):
         assert np.all(region[row["start"] : row["stop"]] == r)
         assert (region == r).sum() == row["stop"] - row["start"]
-    names = [scenario.places.id[i] for i in shared.network.order]
+    names = scenario.places.id
     for i, name in enumerate(names):
         at = scenario.places.id.index(name)
         assert shared.places["population"][i] == round(scenario.places.population[at])

@@ -48,7 +48,7 @@ def index_orders() -> list[Orders]:
     observed = _table("iq_city_index_observations.csv", INDEX_COLUMNS)
     scenario = sim.load("russia")
     arm = sim.run(scenario, replicates=REPLICATES, policy="none").baseline
-    names = [scenario.places.name[row] for row in arm.shared.network.order]
+    names = list(scenario.places.name)
     found: list[Orders] = []
     before: dict[str, float] = {}
     for year in (2018, 2021):

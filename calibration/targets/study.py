@@ -226,10 +226,7 @@ def _prior(scenario: Scenario, aims: Sequence[Aim], ranges: dict[str, tuple[floa
 
 def _value(scenario: Scenario, key: str) -> float:
     """What the scenario holds under a dotted key."""
-    section, _, name = key.partition(".")
-    if section == "mandates":
-        return scenario.mandates[int(name.partition(".")[0])].rate
-    return float(getattr(getattr(scenario, section), name))
+    return float(scenario[key])
 
 
 def _known(scenario: Scenario) -> dict[str, Parameter]:

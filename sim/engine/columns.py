@@ -6,7 +6,7 @@ compiled code gets both as **one record `m`** of addresses, sizes, counters and 
 diffusion.peers, `cells(m)` an array (`compiling.column` says why addresses).
 
 Cells are [technology][place], since adoption is arithmetic along one technology at a time. Places are in canonical
-order (see `network.build`). Everything whose sum could depend on the order of addition is a whole number.
+order (see `scenario.Places`). Everything whose sum could depend on the order of addition is a whole number.
 """
 
 from __future__ import annotations
@@ -312,21 +312,20 @@ def allocate(record: np.ndarray, names: Sequence[str] = tuple(_CHANGING)) -> dic
 def structure(scenario: Scenario) -> Structure:
     """The columns of a scenario that all its rows share."""
     network = build(scenario)
-    order = network.order
     requirements = scenario.technologies.requires
     unlocking = [[k for k, needs in enumerate(requirements) if j in needs] for j in range(len(requirements))]
     tech = _technologies(scenario)
-    place = _places(scenario, order)
+    place = _places(scenario)
     steps, years = _calendar(scenario)
     columns = {
         "places": place,
         "technologies": tech,
-        "regions": _regions(scenario, order),
+        "regions": _regions(scenario),
         "region_links": np.ascontiguousarray(network.regions),
         "fit": np.ascontiguousarray(np.asarray(scenario.fit, dtype=np.float64).T),
         "calendar": steps,
         "since_base": years,
-        "portfolio": np.ascontiguousarray(np.asarray(scenario.portfolio)[order].T.astype(np.uint8)),
+        "portfolio": np.ascontiguousarray(np.asarray(scenario.portfolio).T.astype(np.uint8)),
     }
     for name, lists in (("requires", requirements), ("unlocks", unlocking)):
         tech[name], columns[name] = _sparse(lists)
@@ -379,16 +378,14 @@ def _sparse(lists: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     return bounds, np.array([x for row in lists for x in row], dtype=np.int32)
 
 
-def _places(scenario: Scenario, order: np.ndarray) -> np.ndarray:
+def _places(scenario: Scenario) -> np.ndarray:
     places = scenario.places
-    column = np.zeros(len(order), _GIVEN["places"][0])
-    column["key"] = identity_keys(places.id)[order]
-    column["population"] = np.rint(np.asarray(places.population))[order]
-    column["divide"], column["resistance"] = np.asarray(places.divide)[order], np.asarray(places.resistance)[order]
-    column["region"] = np.asarray(places.region)[order]
-    guides: np.ndarray = np.asarray(places.guide)[order]
-    column["member"] = ~guides
-    column["leader"] = np.asarray(scenario.portfolio)[order].any(axis=1)
+    column = np.zeros(len(places.id), _GIVEN["places"][0])
+    column["key"] = identity_keys(places.id)
+    column["population"] = np.rint(places.population)
+    column["divide"], column["resistance"], column["region"] = places.divide, places.resistance, places.region
+    column["member"] = ~np.asarray(places.guide)
+    column["leader"] = np.asarray(scenario.portfolio).any(axis=1)
     return column
 
 
@@ -409,15 +406,13 @@ def _technologies(scenario: Scenario) -> np.ndarray:
     return column
 
 
-def _regions(scenario: Scenario, order: np.ndarray) -> np.ndarray:
-    given = scenario.regions
-    region = np.asarray(scenario.places.region)[order]
+def _regions(scenario: Scenario) -> np.ndarray:
+    given, region = scenario.regions, np.asarray(scenario.places.region)
     column = np.zeros(len(given.id), _GIVEN["regions"][0])
     for r in np.unique(region):
         where = np.flatnonzero(region == r)
         column["start"][r], column["stop"][r] = where[0], where[-1] + 1
-    members = region[~np.asarray(scenario.places.guide)[order]]
-    column["members"] = np.bincount(members, minlength=len(column))
+    column["members"] = np.bincount(region[~np.asarray(scenario.places.guide)], minlength=len(column))
     column["population"] = np.rint(np.nan_to_num(np.asarray(given.population)))
     column["grp"], column["industry"], column["urban"] = given.grp, given.industry, given.urban
     return column
@@ -439,8 +434,7 @@ def parameters_of(scenario: Scenario) -> np.ndarray:
     """One row of the engine's parameters, PARAMETERS[1], at the scenario's values and the fit's point estimate."""
     row = np.zeros(1, dtype=PARAMETERS)
     for key, field in FIELDS.items():
-        section, name = key.split(".")
-        row[field] = getattr(getattr(scenario, section), name)
+        row[field] = scenario[key]
     begins = scenario.sanctions.from_
     row["sanctions_from"] = math.inf if begins is None else scenario.step_of(begins)
     fitted = scenario.grp_fit

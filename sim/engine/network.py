@@ -11,7 +11,7 @@ import numpy as np
 
 from sim.engine import rules
 from sim.engine.compiling import entry_point, inner, part
-from sim.engine.sphere import on_sphere
+from sim.engine.sphere import morton, on_sphere
 
 if TYPE_CHECKING:
     from sim.scenario.scenario import Scenario
@@ -58,14 +58,8 @@ class Channel(NamedTuple):
 
 @dataclass(frozen=True)
 class Network:
-    """The influence network of a scenario. Places are in canonical order: by region, then along a space-filling curve.
+    """The influence network of a scenario; `regions` int64[R, R]: weights between regions in units of 2**-31."""
 
-    `order[n]` gives the row of each place in the scenario's table; `regions` int64[R, R] holds the weights between
-    regions in units of 2**-31. The order depends on nothing but the places themselves, so that reordering a table
-    changes nothing, and neighbours lie close in memory.
-    """
-
-    order: np.ndarray
     peers: Channel
     leaders: Channel
     regions: np.ndarray
@@ -73,50 +67,25 @@ class Network:
 
 def build(scenario: Scenario) -> Network:
     """The network of a scenario: largest weights in the region, leaders of other regions, regions to each other."""
-    places = scenario.places
-    order = canonical_order(scenario)
-    region = np.asarray(places.region)[order]
-    rank = np.argsort(np.argsort([places.id[i] for i in order])).astype(np.int64)
-    position = on_sphere(np.asarray(places.latitude)[order], np.asarray(places.longitude)[order])
-    section = scenario.network_parameters
-    mass = rules.mass(np.asarray(places.population, dtype=np.float64)[order], section.size_exponent)
-    leading: np.ndarray = np.asarray(scenario.portfolio)[order].any(axis=1)
-    guides: np.ndarray = np.asarray(places.guide)[order]
-    listens = ~guides
+    places, section = scenario.places, scenario.network_parameters
+    region = np.asarray(places.region)
+    rank = np.argsort(np.argsort(places.id)).astype(np.int64)
+    position = on_sphere(places.latitude, places.longitude)
+    mass = rules.mass(np.asarray(places.population, dtype=np.float64), section.size_exponent)
+    listens = ~np.asarray(places.guide)
 
-    leaders = np.flatnonzero(leading)
+    leaders = np.flatnonzero(np.asarray(scenario.portfolio).any(axis=1))
     inside = [np.flatnonzero(region == r) for r in np.unique(region)]
     # one at a time: each region has other leaders, and a thousand such lists are long
     groups_peers = ((here[listens[here]], here) for here in inside)
     groups_leaders = ((here[listens[here]], leaders[region[leaders] != region[here[0]]]) for here in inside)
     gravity = (position, mass, rank, section.distance_decay, section.neighbours)
-    explicit = _explicit_links(scenario, order)
+    explicit = _explicit_links(scenario)
     return Network(
-        order,
-        channel_from(len(order), groups_peers, gravity, explicit["peers"]),
-        channel_from(len(order), groups_leaders, gravity, explicit["leaders"]),
-        _between_regions(scenario, order, region, position),
+        channel_from(len(region), groups_peers, gravity, explicit["peers"]),
+        channel_from(len(region), groups_leaders, gravity, explicit["leaders"]),
+        _between_regions(scenario, position),
     )
-
-
-def canonical_order(scenario: Scenario) -> np.ndarray:
-    """Rows of the places' table by region id, then Morton code of the coordinates, then id: int64[n]."""
-    places, regions = scenario.places, scenario.regions
-    rank_of_region = np.argsort(np.argsort(regions.id))
-    code = _morton(np.asarray(places.latitude), np.asarray(places.longitude))
-    return np.lexsort((np.asarray(places.id), code, rank_of_region[np.asarray(places.region)]))
-
-
-def _morton(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
-    """Bits of latitude and longitude (degrees) interleaved, so that near places get near codes: uint64[n]."""
-
-    def spread(values: np.ndarray) -> np.ndarray:
-        bits = np.clip(values * 0xFFFF, 0, 0xFFFF).astype(np.uint64)
-        for shift, mask in ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555)):
-            bits = (bits | (bits << np.uint64(shift))) & np.uint64(mask)
-        return bits
-
-    return spread((latitude + 90.0) / 180.0) | (spread((longitude + 180.0) / 360.0) << np.uint64(1))
 
 
 @entry_point
@@ -218,7 +187,7 @@ def channel_from(n: int, groups: Iterable, gravity: tuple, explicit: tuple) -> C
     position, mass, rank, decay, neighbours = gravity
     reach = rules.reach(mass, decay)
     # along the curve, candidates that are near in space are near in the list, and share a box
-    curve = _morton(np.degrees(np.arcsin(position[:, 2])), np.degrees(np.arctan2(position[:, 1], position[:, 0])))
+    curve = morton(np.degrees(np.arcsin(position[:, 2])), np.degrees(np.arctan2(position[:, 1], position[:, 0])))
     room = n * min(neighbours, n)
     source, target, share, used = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room), 0
     for listeners, heard in groups:
@@ -284,25 +253,20 @@ def sparse_rows(n: int, source: np.ndarray, target: np.ndarray, share: np.ndarra
     return Channel(*rows(target, source), *rows(source, target))
 
 
-def _explicit_links(scenario: Scenario, order: np.ndarray) -> dict[str, tuple[np.ndarray, ...]]:
-    """The links table by channel, in canonical places: (source, target, share)."""
-    links = scenario.links
-    to_canonical = np.empty(len(order), dtype=np.int64)
-    to_canonical[order] = np.arange(len(order))
-    channel = np.asarray(links.channel)
-    picked = {name: np.flatnonzero(channel == name) for name in ("peers", "leaders")}
-    source, target = to_canonical[np.asarray(links.src)], to_canonical[np.asarray(links.dst)]
-    return {name: (source[rows], target[rows], np.asarray(links.weight)[rows]) for name, rows in picked.items()}
+def _explicit_links(scenario: Scenario) -> dict[str, tuple[np.ndarray, ...]]:
+    """The links table by channel: (source, target, share)."""
+    links, channel = scenario.links, np.asarray(scenario.links.channel)
+    columns = [np.asarray(column) for column in (links.src, links.dst, links.weight)]
+    return {name: tuple(column[channel == name] for column in columns) for name in ("peers", "leaders")}
 
 
-def _between_regions(scenario: Scenario, order: np.ndarray, region: np.ndarray, position: np.ndarray) -> np.ndarray:
+def _between_regions(scenario: Scenario, position: np.ndarray) -> np.ndarray:
     """Weights between regions by size and distance of their largest places, rows normalised: int64[R, R]."""
     regions, section = scenario.regions, scenario.network_parameters
     count = len(regions.id)
-    population = np.asarray(scenario.places.population, dtype=np.float64)[order]
     largest = np.full(count, -1)
-    for i in np.argsort(population, kind="stable").tolist():  # the last one stays
-        largest[region[i]] = i
+    for i in np.argsort(scenario.places.population, kind="stable").tolist():  # the last one stays
+        largest[scenario.places.region[i]] = i
     size = np.where(largest >= 0, np.nan_to_num(np.asarray(regions.population, dtype=np.float64)), 0.0)
     centre = position[np.maximum(largest, 0)]
     pull = np.empty((count, count))

@@ -28,3 +28,17 @@ def on_sphere(latitude: Any, longitude: Any) -> np.ndarray:
 def kilometres(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Great-circle distances between unit vectors float64[..., 3], which broadcast; float64[...]."""
     return np.asarray(great_circle(np.linalg.norm(points - others, axis=-1)))
+
+
+def morton(latitude: Any, longitude: Any) -> np.ndarray:
+    """Bits of latitude and longitude interleaved, so that near places get near codes: uint64[n]."""
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        bits = np.clip(values * 0xFFFF, 0, 0xFFFF).astype(np.uint64)
+        for shift, mask in ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555)):
+            bits = (bits | (bits << np.uint64(shift))) & np.uint64(mask)
+        return bits
+
+    return spread((np.asarray(latitude) + 90.0) / 180.0) | (
+        spread((np.asarray(longitude) + 180.0) / 360.0) << np.uint64(1)
+    )

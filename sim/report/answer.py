@@ -160,7 +160,7 @@ def _attribution(results: Results) -> Told:
     order = sorted(number, key=lambda name: -number[name])
     guided, guide, share = number.get("peers", 0.0) + number.get("leaders", 0.0), "", 0.0
     for place, peers, afar in leading_guides(arm, 1):
-        guide, share = arm.scenario.places.name[int(arm.shared.network.order[place])], (peers + afar) / guided
+        guide, share = arm.scenario.places.name[place], (peers + afar) / guided
     yield "attribution", {
         "adoptions": total, "sources": {called[name]: number[name] / total for name in order}, "guide": guide,
         "guided": share,

@@ -47,7 +47,7 @@ def _worn_out(arm: Arm) -> dict[str, Any] | None:
         return None
     first = found[0]
     return {
-        "name": scenario.places.name[int(arm.shared.network.order[first.place])], "count": len(found),
+        "name": scenario.places.name[first.place], "count": len(found),
         "before": first.before, "high": scenario.instant(first.high), "after": first.after,
         "low": scenario.instant(first.low),
     }  # fmt: skip

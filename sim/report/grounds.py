@@ -56,14 +56,13 @@ def _values(scenario: Scenario, key: str) -> list[tuple[str, Any]]:
     section, _, name = key.rpartition(".")
     if section.startswith("mandates"):
         return [(f"mandates.{at}.{name}", mandate.rate) for at, mandate in enumerate(scenario.mandates)]
-    owner = getattr(scenario, "network_parameters" if section == "network" else section)
-    return [(key, getattr(owner, f"{name}_" if name == "from" else name))]
+    return [(key, scenario[key])]
 
 
 def technology_rows(scenario: Scenario) -> list[dict[str, Any]]:
     """The numbers of every technology, with their basis where the table tells it."""
     tech = scenario.technologies
-    table = scenario._world.tables.get("technologies")
+    table = scenario.tables.get("technologies")
     basis = table.columns.get("basis") if table is not None else None
     return [
         {

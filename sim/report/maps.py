@@ -40,7 +40,7 @@ def places(results: Results, dates: int | Sequence[str] = 3) -> Figure:
     top = max(0.1, np.ceil(max(share.max() for share in shares) * 10 - 1e-9) / 10)
     people = arm.shared.places["population"][shown].astype(float)
     order, size = np.argsort(-people, kind="stable")[:PLACES_SHOWN], _areas(people)
-    names = [scenario.places.name[i] for i in np.asarray(arm.shared.network.order)[shown]]
+    names = [scenario.places.name[i] for i in shown]
     for panel, instant, share in zip(axes, instants, shares, strict=True):
         taken = _ground(panel, extent, scenario.outline)
         for area in np.unique(size[order])[::-1]:  # one size at a time: a picture of one mark, used many times
@@ -68,7 +68,7 @@ def _instants(results: Results, dates: int | Sequence[str]) -> list[int]:
 def _coordinates(arm: Arm) -> np.ndarray:
     """Longitude and latitude of all places in canonical order, degrees, float64[n, 2]."""
     table = arm.scenario.places
-    return np.column_stack([table.longitude, table.latitude])[np.asarray(arm.shared.network.order)]
+    return np.column_stack([table.longitude, table.latitude])
 
 
 def _areas(people: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ def technology_name(scenario: Scenario, technology: int) -> str:
 
 def place_name(arm: Arm, place: int) -> str:
     """The name of a place by its canonical number."""
-    return arm.scenario.places.name[int(arm.shared.network.order[place])]
+    return arm.scenario.places.name[place]
 
 
 @dataclass(frozen=True)

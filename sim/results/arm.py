@@ -158,7 +158,7 @@ class Arm:
     @property
     def places(self) -> tuple[str, ...]:
         """Ids of places in canonical order."""
-        return tuple(self.scenario.places.id[i] for i in self.shared.network.order)
+        return self.scenario.places.id
 
     @cached_property
     def focus(self) -> np.ndarray:

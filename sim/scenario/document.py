@@ -1,15 +1,14 @@
 """Which file, line and key set each value of a scenario, after `extends`, policies and overrides?"""
 
-import datetime
 import hashlib
-import json
+import math
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +18,10 @@ from sim.scenario.tables import read_file
 SCENARIO_LIMIT = 2**20
 COMMAND_LINE = "command line"
 SHIPPED_MARK = "uptake:"
+KEPT = 128
+"""Tables, fits and what is made of them, that the documents of one scenario keep at the most."""
+
+Made = TypeVar("Made")
 
 Keys = tuple[str | int, ...]
 
@@ -63,11 +66,25 @@ Origin = Callable[[Keys], tuple[Layer, Keys]]
 
 @dataclass(frozen=True)
 class Document:
-    """A scenario as written, all layers merged: `raw` values, and where each of them is from."""
+    """A scenario as written, all layers merged: `raw` values, and where each of them is from.
+
+    `kept` holds what was read and made of its files. All documents that were changed from one share it: they mean the
+    same files, as these were when first read, and what is the same for all of them is made once.
+    """
 
     raw: dict[str, Any]
     origins: dict[Keys, tuple[Layer, Keys]]
     base: Layer
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, key: tuple[Any, ...], make: Callable[..., Made], *given: Any) -> Made:
+        """`make(*given)`, made once for a key; whatever it raises is raised again next time."""
+        if key not in self.kept:
+            made = make(*given)
+            if len(self.kept) >= KEPT:  # a study that varies files: begin anew rather than hold them all
+                self.kept.clear()
+            self.kept[key] = made
+        return self.kept[key]
 
     def origin(self, keys: Keys) -> tuple[Layer, Keys]:
         """The layer that set a key, and the key's name there."""
@@ -89,7 +106,7 @@ class Document:
         """The document with changes put over it: sections merge, everything else is replaced."""
         origins = dict(self.origins)
         try:
-            return Document(_merged(self.raw, changes, origins, origin, ()), origins, self.base)
+            return Document(_merged(self.raw, changes, origins, origin, ()), origins, self.base, self.kept)
         except RecursionError:
             raise InputError(Problem(origin(())[0].name, 0, "", _TOO_DEEP)) from None
 
@@ -104,6 +121,29 @@ class Document:
         policy = self.raw["policies"][name]
         changes = {key: value for key, value in policy.items() if key.split(".")[0] not in left_out}
         return self.changed(nested(changes), lambda keys: self.origin(("policies", name, *keys)))
+
+    def fixing(self, keys: Collection[str]) -> "Document":
+        """The document, in which these keys keep their value whatever a fit has drawn for them."""
+        if not keys:
+            return self
+        fixed = [*(self.value("parameters.fixed") or ()), *keys]
+        return self.overridden({"parameters.fixed": list(dict.fromkeys(fixed))})
+
+    def value(self, key: str) -> Any:
+        """What was written for a dotted key; None where nothing was."""
+        return value_at(self.raw, key)
+
+
+def value_at(values: Any, key: str) -> Any:
+    """The value of a dotted key in nested sections and lists; None where there is none."""
+    for part in key.split("."):
+        if isinstance(values, Mapping):
+            values = values.get(part)
+        elif isinstance(values, list | tuple) and part.isdigit() and int(part) < len(values):
+            values = values[int(part)]
+        else:
+            return None
+    return values
 
 
 def dotted(keys: Keys) -> str:
@@ -393,31 +433,16 @@ class _Lines:
                 number += 1
 
 
-def to_toml(values: Mapping[str, Any], prefix: str = "") -> str:
+def to_toml(values: Mapping[str, Any]) -> str:
     """TOML of nested mappings; NaN stands for None inside lists, and keys without a value are left out."""
-    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping) and value is not None}
-    lines = [f"{_toml_key(key)} = {_toml_value(value)}" for key, value in plain.items()]
-    blocks = ["\n".join(lines)] if lines else []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            name = f"{prefix}{_toml_key(key)}"
-            blocks.append(f"[{name}]\n{to_toml(value, name + '.')}")
-    return "\n\n".join(blocks) + ("" if prefix else "\n")
+    import tomli_w
+
+    return tomli_w.dumps(_writable(values))
 
 
-def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_value(key)
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _writable(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_toml_key(key)} = {_toml_value(item)}" for key, item in value.items()) + "}"
+        return {key: _writable(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml_value, value)) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    return "nan" if value is None else repr(value)
+        return [_writable(item) for item in value]
+    return math.nan if value is None else value

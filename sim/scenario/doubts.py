@@ -65,7 +65,7 @@ def _misplaced(scenario: Scenario) -> list[str]:
                 f"all of {scenario.regions.name[r]} ({names}{', ...' if len(rows) > SHOWN else ''}) lies {near:.0f} km "
                 f"from every other region{_hint(other, near)}"
             )
-    file = _file_of_places(scenario.inputs, scenario._settings.tables.places) or str(scenario.path or scenario.name)
+    file = _file_of_places(scenario.inputs, scenario["tables.places"]) or str(scenario.path or scenario.name)
     return [f"{file}: note: {text}" for text in found]
 
 

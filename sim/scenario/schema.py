@@ -1,6 +1,7 @@
 """Which keys may a scenario hold, with what defaults, limits, units and grounds?"""
 
 import datetime
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
@@ -110,6 +111,13 @@ class Section(BaseModel):
     """A table of a scenario file: strict types, no unknown keys, no NaN, frozen."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+    def __getitem__(self, key: str) -> Any:
+        """The value that a file gives under `key`. Raises KeyError."""
+        for name, field in type(self).model_fields.items():
+            if (field.alias or name) == key:
+                return getattr(self, name)
+        raise KeyError(key)
 
 
 class Tables(Section):
@@ -585,6 +593,17 @@ def field_of(section: type[Section], key: Any) -> FieldInfo | None:
     """The field that a file calls `key`."""
     fields = section.model_fields
     return next((field for name, field in fields.items() if (field.alias or name) == key), None)
+
+
+def limits_of(key: str) -> tuple[float, float, str]:
+    """Lowest and highest permitted number of a dotted key, and the same in words; no words: there is no such key."""
+    *path, last = key.split(".")
+    section = section_at(tuple(path))
+    field = field_of(section, last) if section else None
+    if field is None or not {int, float} & {field.annotation, *get_args(field.annotation)}:
+        return -math.inf, math.inf, ""
+    limits = {name: getattr(mark, name) for mark in field.metadata for name in ("ge", "le") if hasattr(mark, name)}
+    return limits.get("ge", -math.inf), limits.get("le", math.inf), permitted(field)
 
 
 def keys_of(section: type[Section]) -> list[str]:

@@ -187,13 +187,10 @@ def _joint(scenario: Scenario, keys: Sequence[str]) -> Factor:
 
 def value_of(scenario: Scenario, key: str) -> Any:
     """What a scenario has for a dotted key; None where there is nothing, such as a mandate that a policy takes away."""
-    at: Any = scenario
-    for part in key.split("."):
-        if isinstance(at, tuple):
-            at = at[int(part)] if part.isdigit() and int(part) < len(at) else None
-        else:
-            at = getattr(at, "network_parameters" if part == "network" and at is scenario else part, None)
-    return at
+    try:
+        return scenario[key]
+    except InputError:
+        return None
 
 
 @dataclass(frozen=True)

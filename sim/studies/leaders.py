@@ -131,7 +131,7 @@ def _weight_with_others(shared: Structure) -> np.ndarray:
     channel = shared.network.peers
     total = np.zeros(len(shared.places), np.int64)
     sources = np.repeat(np.arange(len(total)), np.diff(channel.out_start))
-    np.add.at(total, np.asarray(shared.network.order)[sources], channel.outward["weight"])
+    np.add.at(total, sources, channel.outward["weight"])
     return total
 
 
@@ -149,7 +149,6 @@ class _Equipping:
         self.seed, self.threads = seed, threads
         self.known: dict[tuple[frozenset[int], int], np.ndarray] = {}
         self.shared = structure(scenario)
-        self.canonical = np.argsort(self.shared.network.order)
 
     def figures(self, places: Sequence[int], replicates: np.ndarray) -> np.ndarray:
         """The measure of each replicate, float64[replicates]; what was asked before is not computed again."""
@@ -162,7 +161,7 @@ class _Equipping:
         scenario, shared = self.scenario, self.shared
         rows = rows_of(scenario, self.seed, replicates)
         if self.at is not None:
-            given = [(self.canonical[place], k, self.at) for place in places for k in self.technologies]
+            given = [(place, k, self.at) for place in places for k in self.technologies]
             rows = replace(rows, equips=np.array(given, EQUIPS))
         elif places:
             scenario = with_portfolio(scenario, places, self.technologies)
@@ -281,5 +280,5 @@ def elsewhere(scenario: Scenario, shared: Structure, place: int, measure: str, s
         raise InputError(unknown(measure, "a share", shares, "", "measure"))
     weights = reducer.weights.copy()
     total = weights.sum()
-    weights[int(np.argsort(shared.network.order)[place])] = 0.0
+    weights[place] = 0.0
     return replace(reducer, weights=weights * (total / max(weights.sum(), 1e-300)))

@@ -62,8 +62,7 @@ class Projection:
 
 def ground(scenario: Scenario, arm: Arm) -> dict[str, Any]:
     """What of the map never changes: places (x, y, radius, name, guide), outlines, labels, colours, legends."""
-    order = np.asarray(arm.shared.network.order)
-    longitude, latitude = scenario.places.longitude[order], scenario.places.latitude[order]
+    longitude, latitude = scenario.places.longitude, scenario.places.latitude
     member = arm.shared.places["member"] == 1
     borders = np.concatenate(scenario.outline) if 0 < len(scenario.outline) < FEW_RINGS else np.empty((0, 2))
     projection = Projection(np.r_[longitude[member], borders[:, 0]], np.r_[latitude[member], borders[:, 1]])
@@ -75,7 +74,7 @@ def ground(scenario: Scenario, arm: Arm) -> dict[str, Any]:
     # area is population; thousands of places need small dots, or they would cover the country
     smallest, largest_dot = (1.6, 9.0) if len(people) > 1000 else (4.5, 26.0)
     radius = np.where(~member, 5.0, np.clip(26.0 * people, smallest, largest_dot))
-    names = [scenario.places.name[i] for i in order]
+    names = list(scenario.places.name)
     largest = np.flatnonzero(member)[np.argsort(-people[member], kind="stable")][:8]
     return {
         "width": WIDTH,
@@ -165,27 +164,25 @@ def arrows(snapshot: Snapshot, choice: str, scenario: Scenario) -> list[list[Any
 def card(snapshot: Snapshot, place: int, scenario: Scenario) -> dict[str, Any]:
     """All about one place: who it is, its index and budget, what it has since when and after whom, what it may take."""
     arm = snapshot.run
-    at = int(arm.shared.network.order[place])
     own = arm.batch.events[arm.batch.events["place"] == place]
     held = {int(event["technology"]): event for event in own}
     current = {k: event for k, event in held.items() if snapshot.status[k, place] in (INSTALLING, OPERATING, DOWN)}
-    order = np.asarray(arm.shared.network.order)
     technologies = scenario.technologies
     rows = [
         [
             technologies.name[k],
             str(scenario.instant(max(int(event["operating"]), int(event["adopted"]), 0)))[:7],
             {INSTALLING: "installing", DOWN: "down"}.get(int(snapshot.status[k, place]), ""),
-            scenario.places.name[order[event["guide"]]] if event["guide"] >= 0 else _source(int(event["source"])),
+            scenario.places.name[event["guide"]] if event["guide"] >= 0 else _source(int(event["source"])),
         ]
         for k, event in sorted(current.items(), key=lambda pair: -max(int(pair[1]["adopted"]), 0))
     ]
-    facts = [f"{grouped(scenario.places.population[at])} people", f"index {fixed(snapshot.index[place], 1)} of 120"]
+    facts = [f"{grouped(scenario.places.population[place])} people", f"index {fixed(snapshot.index[place], 1)} of 120"]
     if has_money(scenario):
         facts.append(f"budget at hand {figure(snapshot.balance[place])} million {scenario.currency}")
     return {
         "place": place,
-        "name": scenario.places.name[at],
+        "name": scenario.places.name[place],
         "region": scenario.regions.name[arm.shared.places["region"][place]],
         "guide": bool(arm.shared.places["member"][place] == 0),
         "facts": facts,

@@ -155,12 +155,12 @@ def levers_of(scenario: Scenario) -> list[Lever]:
     found = {parameter.key: parameter for parameter in parameter_table()}
     result = []
     for key in LEVERS:
-        section, _, name = key.partition(".")
+        section = key.partition(".")[0]
         missing = section == "finance" and not has_money(scenario)
         missing |= section == "mandates" and not scenario.mandates
         missing |= section == "sanctions" and scenario.sanctions.from_ is None
         if not missing:
-            value = scenario.mandates[0].rate if section == "mandates" else getattr(getattr(scenario, section), name)
+            value = scenario[key]
             row = found[key]
             label = f"{section.capitalize()}: {row.meaning}, {row.unit} ({value:g})"
             low, high = min(row.low or 0.0, value), max(row.high or 1.0, value)

@@ -177,9 +177,9 @@ def test_regions_that_share_nothing_live_as_if_alone() -> None:
         for name in world.focus:
             if len(world.focus) < 2 or world.portfolio.shape[1] < 2:
                 continue
-            rows = [i for i, r in enumerate(world.places.region) if world.regions.id[r] == name]
-            inside = {world.places.id[i] for i in rows}
             files = {**resolved["files"]}
+            rows = [i for i, region in enumerate(files["places"]["region"]) if region == name]
+            inside = {files["places"]["id"][i] for i in rows}
             files["places"] = {key: [column[i] for i in rows] for key, column in files["places"].items()}
             tables = dict(resolved["settings"]["tables"])
             for table, keys in (("portfolios", ("place",)), ("links", ("from", "to"))):
