@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from calibration.words import counted
 from sim.engine.exposures import Exposures
 from sim.engine.network import Channel, channel_from, sparse_rows
 from sim.engine.sphere import on_sphere
@@ -452,11 +453,6 @@ def walk(data: AdoptionData) -> Iterator[Month]:
         now = slice(bounds[t], bounds[t + 1])
         exposures.begin(technology[now], place[now])
         adopters += np.bincount(technology[now], minlength=kinds)
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its noun: `1 place`, `2 places`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def date_of(data: AdoptionData, interval: float) -> float:

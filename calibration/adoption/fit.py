@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize, stats
 
-from calibration.adoption.data import AdoptionData, counted, walk
-from calibration.grp.report import figure, join
+from calibration.adoption.data import AdoptionData, walk
 from sim.engine.draws import generator
 
 SOURCES = ("external", "peers", "leaders", "mixing")
@@ -30,8 +29,6 @@ NEGLIGIBLE = 1e-3
 APPEAL_ROUNDS = 40
 DIFFERENT = 2.0
 """Dispersion of technologies beyond which they are also given an appeal each."""
-TRIFLE = 1e-3
-"""A gain in log score for each adoption too small to speak of."""
 UNTOLD = 4.0
 """A standard error of a rate's logarithm beyond which the data do not tell it from another source."""
 
@@ -247,7 +244,7 @@ def _appeal(found: Sample, best: Maximum, dispersion: float) -> dict[str, float]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ParameterEstimate:
     """A parameter with standard error and 95 % interval, from the information and from a bootstrap by technology."""
 
     name: str
@@ -272,7 +269,7 @@ class AdoptionFit:
 
     sample: Sample
     maximum: Maximum
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[ParameterEstimate, ...]
     tests: dict[str, dict[str, float]]
     held_out: dict[str, dict[str, float] | None]
     residuals: np.ndarray
@@ -288,6 +285,11 @@ class AdoptionFit:
     def data(self) -> AdoptionData:
         """The tables."""
         return self.sample.data
+
+    @property
+    def resampled(self) -> bool:
+        """Whether there were technologies enough for a bootstrap."""
+        return any(row.bootstrap_se is not None for row in self.estimates)
 
 
 def fit(data: AdoptionData, seed: int = 1) -> AdoptionFit:
@@ -316,7 +318,7 @@ def _estimates(
     tests: dict[str, dict[str, float]],
     scores: tuple[np.ndarray, np.ndarray] | None,
     chance: np.random.Generator,
-) -> tuple[Estimate, ...]:
+) -> tuple[ParameterEstimate, ...]:
     """Rates on their own scale with intervals that stay positive; a rate at its limit of 0 has an upper bound only."""
     limits = [at for at in range(len(best.sources)) if _at_zero(found, best, at, tests)]
     inside = [at for at in range(len(best.values)) if at not in limits]
@@ -332,11 +334,11 @@ def _estimates(
         else:
             name, shown = SOURCES[best.sources[at]], np.exp
         if at in limits:
-            result.append(Estimate(name, 0.0, None, 0.0, _upper(found, best, at)))
+            result.append(ParameterEstimate(name, 0.0, None, 0.0, _upper(found, best, at)))
             continue
         point = float(shown(value))
         if at < len(best.sources) and error[at] > UNTOLD:
-            result.append(Estimate(name, point, None, 0.0, float("inf")))
+            result.append(ParameterEstimate(name, point, None, 0.0, float("inf")))
             continue
         low, high = (float(shown(value + sign * 1.96 * error[at])) for sign in (-1, 1))
         se = point * error[at] if at < len(best.sources) else error[at] / scale
@@ -344,7 +346,7 @@ def _estimates(
         if drawn is not None:
             again = drawn[:, inside.index(at)] / (1.0 if at < len(best.sources) else scale)
             extra = (float(again.std(ddof=1)), *map(float, np.quantile(again, (0.025, 0.975))))
-        result.append(Estimate(name, point, float(se), low, high, *extra))
+        result.append(ParameterEstimate(name, point, float(se), low, high, *extra))
     return tuple(result)
 
 
@@ -506,135 +508,3 @@ def _waits(mass: np.ndarray, count: np.ndarray, chance: np.random.Generator) -> 
     at = np.repeat(np.arange(mass.size), count.ravel())
     moments = ends[at] - chance.random(len(at)) * mass.ravel()[at]
     return np.diff(np.sort(moments), prepend=0.0)
-
-
-# What is said about it
-
-
-def as_json(fit: AdoptionFit) -> dict[str, Any]:
-    """The result for machines; rates a year, scores in natural logarithms for each adoption."""
-    data = fit.data
-    return {
-        "kind": "adoption",
-        "n_places": len(data.places),
-        "n_technologies": len(data.technologies),
-        "n_adoptions": len(fit.sample),
-        "step_years": data.step,
-        "parameters": {row.name: _plain(row) for row in fit.estimates},
-        "log_likelihood": fit.maximum.value,
-        "tests": fit.tests | {"residuals": fit.residual_test},
-        "held_out": fit.held_out,
-        "dispersion_of_technologies": None if np.isnan(fit.dispersion) else fit.dispersion,
-        "with_appeal_of_technologies": fit.appeal,
-        "verdict": verdict(fit),
-        "notes": notes(fit),
-    }
-
-
-def _plain(row: Estimate) -> dict[str, float | None]:
-    keys = ("estimate", "se", "low", "high", "bootstrap_se", "bootstrap_low", "bootstrap_high")
-    values = {key: getattr(row, key) for key in keys}
-    return {key: value if value is None or np.isfinite(value) else None for key, value in values.items()}
-
-
-def verdict(fit: AdoptionFit) -> str:
-    """Whether peers matter, in words: the test, and whether the network predicts what it has not seen."""
-    if "peers" not in fit.tests:
-        return "Nobody at risk was ever exposed to a peer: nothing can be said about peers."
-    p = fit.tests["peers"]["p"]
-    rate = next(row for row in fit.estimates if row.name == "peers")
-    if p >= 0.05:
-        bound = "" if rate.estimate else f"; their rate is at most {figure(rate.high)} a year"
-        return (
-            f"Peers: no evidence (p = {p:.2g}){bound}. The data do not need them, which does not show there are none."
-        )
-    if fit.appeal and fit.appeal["p"] >= 0.05:
-        return (
-            f"Peers: what looks like their influence ({figure(rate.estimate)} a year) goes away once technologies may "
-            f"differ in appeal ({_p(fit.appeal['p'])}): no evidence of peers."
-        )
-    said = f"{figure(rate.estimate)} a year ({figure(rate.low)} to {figure(rate.high)})"
-    gains = {unit: score for unit, score in fit.held_out.items() if score}
-    better, worse = (
-        [unit for unit, s in gains.items() if sign * s["gain_over_bass"] > max(2 * s["gain_over_bass_se"], TRIFLE)]
-        for sign in (1, -1)
-    )
-    start = f"Peers: the hazard rises with the share of peers that have it, by {said}, {_p(p)}"
-    if better and not worse:
-        where = join([{"by_technology": "technologies", "by_place": "places"}[unit] for unit in better])
-        return f"{start}; held-out {where} are predicted better by the network than by Bass without one."
-    if worse:
-        return (
-            f"{start}; but Bass without network predicts what was held out better: something spreads, hardly along "
-            "these links."
-        )
-    return (
-        f"{start}; held out, the network does no better than Bass without one: adoption breeds adoption, but the data "
-        "do not say along which links."
-    )
-
-
-def _p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-
-
-def notes(fit: AdoptionFit) -> list[str]:
-    """What to know before using the rates, each computed from the data."""
-    found = list(fit.data.notes)
-    if fit.appeal:
-        found.append(
-            f"Technologies differ {fit.dispersion:.1f} times as much as by chance in how often they are adopted. With "
-            f"an appeal of its own for each (standard deviation of its logarithm {fit.appeal['spread']:.2f}) the rate "
-            f"of peers is {figure(fit.appeal['peers'])} a year, {_p(fit.appeal['p'])}. Where the two rates differ, the "
-            "difference looks like peers but is that some technologies are wanted everywhere."
-        )
-    resampled = resampled_by_technology(fit)
-    if fit.residual_test["p"] < 0.01:
-        again = "; those of the bootstrap allow for it by technology" if resampled else ""
-        found.append(
-            f"The model does not describe all of it: waits between adoptions are not Exp(1) "
-            f"(Kolmogorov-Smirnov D = {fit.residual_test['statistic']:.3f}, {_p(fit.residual_test['p'])}), so that "
-            f"intervals from the information are too narrow{again}."
-        )
-    untold = [row.name for row in fit.estimates if row.se is None and row.estimate > 0]
-    if untold:
-        words = "do not tell apart" if len(untold) > 1 else "do not determine"
-        found.append(f"The data {words}: {join(untold)}. Exposures hardly differ between places and times.")
-    if fit.data.step >= 1:
-        found.append("Dates are years: who adopted earlier in the same year is not seen as an example.")
-    if not resampled:
-        found.append("Fewer than 5 technologies were adopted: no bootstrap by technology, no scores held out by it.")
-    found.append(
-        "Exposure explains adoption only as far as nothing else makes neighbours alike at the same time: a common "
-        "cause looks like influence (Shalizi, Thomas 2011)."
-    )
-    return found
-
-
-def resampled_by_technology(fit: AdoptionFit) -> bool:
-    """Whether there were technologies enough for a bootstrap."""
-    return any(row.bootstrap_se is not None for row in fit.estimates)
-
-
-def in_words(fit: AdoptionFit) -> str:
-    """The result as text for a terminal."""
-    data, last = fit.data, "bootstrap by technology" if resampled_by_technology(fit) else ""
-    lines = [
-        f"{len(data.places)} places, {counted(len(data.technologies), 'technology', 'technologies')}, "
-        f"{counted(len(fit.sample), 'adoption')} explained",
-        f"{'':14}{'estimate':>12}{'error':>12}   {'95 % interval':24}{last}".rstrip(),
-    ]
-    for row in fit.estimates:
-        error = "" if row.se is None else f"{row.se:.3g}"
-        interval = f"{row.low:.3g} to {row.high:.3g}"
-        again = "" if row.bootstrap_low is None else f"{row.bootstrap_low:.3g} to {row.bootstrap_high:.3g}"
-        lines.append(f"{row.name:14}{row.estimate:12.4g}{error:>12}   {interval:24}{again}".rstrip())
-    for name, test in fit.tests.items():
-        lines.append(f"no {name}: likelihood ratio {test['statistic']:.2f}, {_p(test['p'])}")
-    for unit, score in fit.held_out.items():
-        if score:
-            lines.append(
-                f"held out {unit.replace('_', ' ')}: log score {score['network']:.3f} an adoption; constant hazard "
-                f"{score['constant']:.3f}, Bass without network {score['bass']:.3f}"
-            )
-    return "\n".join([*lines, "", verdict(fit), "", *(f"- {note}" for note in notes(fit))])

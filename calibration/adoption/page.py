@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from jinja2 import Environment
 
+from calibration import words
 from calibration.adoption.data import date_of
-from calibration.adoption.fit import AdoptionFit, Estimate, as_json, resampled_by_technology
-from sim.report.style import BLUE, GREY, INK, STYLE, VERMILION, panels, percent_axis, svg, tidy
-from sim.report.words import figure
-from sim.results.folder import write_whole
+from calibration.adoption.fit import AdoptionFit, ParameterEstimate
+from calibration.adoption.report import as_json
+from sim.report.style import BLUE, GREY, INK, VERMILION, panels, percent_axis, tidy
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TEMPLATE = Path(__file__).with_name("page.html")
 RATES = ("external", "peers", "leaders")
 
 
@@ -40,7 +37,7 @@ def estimates(fit: AdoptionFit) -> Figure:
     return picture
 
 
-def _interval(panel: mpl.axes.Axes, at: int, row: Estimate) -> None:
+def _interval(panel: Axes, at: int, row: ParameterEstimate) -> None:
     if np.isfinite(row.high):
         panel.plot([row.low, row.high], [at, at], color=BLUE, linewidth=2.4)
     panel.scatter([row.estimate], [at], s=36, color=BLUE, zorder=3)
@@ -95,14 +92,5 @@ def residuals(fit: AdoptionFit) -> Figure:
 def page(fit: AdoptionFit) -> str:
     """The whole page."""
     makers = {"estimates": estimates, "response": response, "curve": curve, "residuals": residuals}
-    with mpl.rc_context(STYLE):
-        pictures = {name: svg(make(fit), name) for name, make in makers.items()}
-    environment = Environment(autoescape=True)
-    environment.filters["figure"] = lambda value: "–" if value is None else figure(value)
-    told = {"r": as_json(fit), "pictures": pictures, "resampled": resampled_by_technology(fit)}
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(told)
-
-
-def write_page(fit: AdoptionFit, path: Path) -> None:
-    """Write the page to a file that opens offline."""
-    write_whole(path, page(fit))
+    result = as_json(fit)
+    return words.page("adoption.html", fit, makers, result["notes"], r=result, resampled=fit.resampled)

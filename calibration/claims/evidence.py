@@ -12,6 +12,7 @@ import numpy as np
 
 import sim
 from calibration.grp import fit as grp
+from calibration.grp.table import read_regions
 from sim.results.arm import Arm
 from sim.results.effects import Effect, effect
 from sim.results.run import Results
@@ -91,9 +92,9 @@ class Evidence:
         return self.table("validation/project_members.csv", ("place", "name"), flags)
 
     @cached_property
-    def regression(self) -> grp.Fit:
+    def regression(self) -> grp.GrpFit:
         """Z's regression on its Table 1."""
-        return grp.fit(grp.read_regions(self.folder / "kazakhstan_regions.csv"))
+        return grp.fit(read_regions(self.folder / "kazakhstan_regions.csv"))
 
     def run(self, name: str, *policies: str) -> Results:
         """A shipped scenario under some policies, with its own replicates and seed: the figures of `uptake run "

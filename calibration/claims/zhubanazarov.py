@@ -22,7 +22,7 @@ from calibration.claims.evidence import (
     signed,
     spoken,
 )
-from calibration.grp import report as grp_report
+from calibration.grp import paper
 from calibration.grp.fit import NAMES
 from calibration.grp.least_squares import Array
 from sim.report.words import grouped
@@ -106,11 +106,11 @@ def rows(e: Evidence) -> Answer:
     """Z08: n = 20."""
     n = len(e.regression.regions)
     cities = sum(name.endswith(" city") for name in e.regression.regions.names)
-    return decided(n == grp_report.PRINTED_SUMS["n"], f"{n}: {n - cities} regions and {cities} cities.")
+    return decided(n == paper.PRINTED_SUMS["n"], f"{n}: {n - cities} regions and {cities} cities.")
 
 
 def _printed(e: Evidence) -> dict[str, dict[str, float]]:
-    comparison = grp_report.printed_comparison(e.regression)
+    comparison = paper.printed_comparison(e.regression)
     if comparison is None:
         raise ValueError("the table of regions is not Table 1 of the paper")
     return {row["what"]: row for row in comparison}
@@ -121,7 +121,7 @@ def sums(e: Evidence) -> Answer:
     found = [row for what, row in _printed(e).items() if what.startswith("sum ")]
     worst = max(abs(row["relative_difference"]) for row in found)
     return decided(
-        worst <= grp_report.AGREES, f"All {len(found)} agree with Table 1; largest relative difference {worst:.0e}."
+        worst <= paper.AGREES, f"All {len(found)} agree with Table 1; largest relative difference {worst:.0e}."
     )
 
 
@@ -131,7 +131,7 @@ def coefficients(e: Evidence) -> Answer:
     worst = max(abs(row["relative_difference"]) for row in found)
     ours = ", ".join(f"{name} = {row['ours']:.9g}" for name, row in zip(NAMES, found, strict=True)).replace("-", "−")
     return decided(
-        worst <= grp_report.AGREES,
+        worst <= paper.AGREES,
         f"The table gives {ours}; largest relative difference {worst:.0e}: six digits are good.",
     )
 
@@ -140,7 +140,7 @@ def industry_effect(e: Evidence) -> Answer:
     """Z11: one billion of industry."""
     fit = e.regression
     low, high = fit.interval["b1"]
-    without = fit.form.left_out[:, 1]
+    without = fit.regression.left_out[:, 1]
     row = int(np.argmax(np.abs(without - fit.coefficients["b1"])))
     return decided(
         False,
@@ -168,14 +168,14 @@ def range_of_r(e: Evidence) -> Answer:
     """Z14: R between -1 and 1."""
     return decided(
         False,
-        f"A multiple R is the root of R2 = {e.regression.inference.r2:.3f}: 0 to 1, without a sign. The slopes "
+        f"A multiple R is the root of R2 = {e.regression.regression.r2:.3f}: 0 to 1, without a sign. The slopes "
         "have the signs.",
     )
 
 
 def pairwise(e: Evidence) -> Answer:
     """Z15: printed correlations."""
-    found = [_printed(e)[f"correlation {key}"] for key in grp_report.PRINTED_CORRELATIONS]
+    found = [_printed(e)[f"correlation {key}"] for key in paper.PRINTED_CORRELATIONS]
     ours = ", ".join(f"{row['ours']:.4f}" for row in found).replace("-", "−")
     cut = all(math.trunc(100 * row["ours"]) == round(100 * row["printed"]) for row in found)
     return decided(
@@ -187,9 +187,9 @@ def pairwise(e: Evidence) -> Answer:
 def printed_r(e: Evidence) -> Answer:
     """Z16: R = 0.91."""
     ours = _printed(e)["R"]["ours"]
-    from_printed = grp_report.multiple_correlation(grp_report.PRINTED_CORRELATIONS)
+    from_printed = paper.multiple_correlation(paper.PRINTED_CORRELATIONS)
     return decided(
-        round(ours, 2) == grp_report.PRINTED_R,
+        round(ours, 2) == paper.PRINTED_R,
         f"The table gives {ours:.4f}; equation 5 with the truncated correlations {from_printed:.4f}.",
     )
 
@@ -198,11 +198,11 @@ def strong_positive(e: Evidence) -> Answer:
     """Z17: strong and positive."""
     fit = e.regression
     positive = [f"{name} in {100 * (fit.draws[:, j] > 0).mean():.0f} %" for j, name in enumerate(NAMES) if j]
-    deciding = [fit.regions.names[row] for row in grp_report.deciders(fit)]
+    deciding = [fit.regions.names[row] for row in fit.deciders]
     return decided(
         False,
         f"R has no sign; the slopes are positive ({' and '.join(positive)} of bootstrap draws). R2 is "
-        f"{fit.inference.r2:.2f} "
+        f"{fit.regression.r2:.2f} "
         f"within the table and {fit.errors['linear']['loo_R2']:.2f} for a region left out; "
         f"{', '.join(deciding)} decide.",
     )

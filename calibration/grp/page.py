@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from calibration.grp.fit import Fit
-from calibration.grp.report import (
-    EQUATIONS,
-    TESTS,
-    as_json,
-    deciders,
-    figure,
-    grouped,
-    probability,
-    spoken,
-)
-from sim.report.style import BLUE, GREY, INK, STYLE, VERMILION, place_labels, svg
-from sim.results.folder import write_whole
+from calibration import words
+from calibration.grp.fit import GrpFit
+from calibration.grp.report import EQUATIONS, TESTS, as_json
+from sim.report.style import BLUE, GREY, INK, PALE, VERMILION, place_labels
+from sim.report.words import figure, grouped
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-TEMPLATE = Path(__file__).with_name("page.html")
-SHOWN = 20  # regions in the picture of influence
+SHOWN = 20
+"""Regions in the picture of influence."""
 
 
-def observed_and_fitted(fit: Fit) -> Figure:
+def observed_and_fitted(fit: GrpFit) -> Figure:
     """Fitted against observed product, each region by name, on logarithmic axes where all are positive."""
-    from matplotlib.figure import Figure
-
-    observed, fitted = fit.regions.y, fit.inference.fitted
+    observed, fitted = fit.regions.y, fit.regression.fitted
     fitted = np.exp(fitted) if fit.form.name == "loglog" else fitted
     picture = Figure(figsize=(7.6, 6.2), layout="constrained")
     axes = picture.add_subplot()
@@ -43,7 +31,7 @@ def observed_and_fitted(fit: Fit) -> Figure:
     both = np.concatenate([observed, fitted])
     ends = np.array([both.min(), both.max()])
     axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
-    strong = deciders(fit)
+    strong = fit.deciders
     colours = [VERMILION if row in strong else BLUE for row in range(len(observed))]
     axes.scatter(observed, fitted, c=colours, s=26, zorder=2, edgecolors="white", linewidths=0.5)
     unit = f", {fit.regions.units[0].replace('bln', 'bn')}" if fit.regions.units[0] else ""
@@ -63,36 +51,31 @@ def observed_and_fitted(fit: Fit) -> Figure:
 
 def _plain_ticks(axis: Any) -> None:
     """Few ticks, written as whole numbers with thousands apart."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     if axis.get_scale() == "log":
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(FuncFormatter(lambda value, _: grouped(value) if abs(value) >= 1 else figure(value)))
 
 
-def influence(fit: Fit) -> Figure:
+def influence(fit: GrpFit) -> Figure:
     """Cook's distance, leverage, and both slopes without each region: one line for each region."""
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    rows = np.argsort(-np.nan_to_num(fit.inference.cooks_distance))[:SHOWN][::-1]
+    rows = np.argsort(-np.nan_to_num(fit.regression.cooks_distance))[:SHOWN][::-1]
     layout = ConstrainedLayoutEngine(wspace=0.06)
     picture = Figure(figsize=(9.6, 0.8 + 0.22 * len(rows)), layout=layout)
     panels = picture.subplots(1, 4, sharey=True)
     n, p = len(fit.regions), 3
-    colours = [VERMILION if row in deciders(fit) else BLUE for row in rows]
+    colours = [VERMILION if row in fit.deciders else BLUE for row in rows]
     height = np.arange(len(rows))
     bars = (
-        (fit.inference.cooks_distance, 4 / n, "Cook's distance"),
-        (fit.inference.leverage, 2 * p / n, "Leverage"),
+        (fit.regression.cooks_distance, 4 / n, "Cook's distance"),
+        (fit.regression.leverage, 2 * p / n, "Leverage"),
     )
     for axes, (values, limit, title) in zip(panels[:2], bars, strict=True):
         axes.barh(height, values[rows], color=colours, height=0.62)
         axes.axvline(limit, color=INK, linewidth=0.8, linestyle=":")
         axes.set_title(title, fontsize=9, loc="left")
     for axes, j in zip(panels[2:], (1, 2), strict=True):
-        whole, without = fit.form.coefficients[j], fit.form.left_out[rows, j]
+        whole, without = fit.regression.coefficients[j], fit.regression.left_out[rows, j]
         axes.axvline(whole, color=INK, linewidth=0.8)
         axes.hlines(height, whole, without, color=colours, linewidth=2)
         axes.scatter(without, height, c=colours, s=22, zorder=3)
@@ -102,27 +85,25 @@ def influence(fit: Fit) -> Figure:
     panels[0].set_yticks(height, [fit.regions.names[row] for row in rows])
     for axes in panels:
         axes.tick_params(axis="y", length=0)
-        axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
+        axes.grid(axis="x", color=PALE, linewidth=0.6)
         axes.set_axisbelow(True)
     return picture
 
 
-def cloud(fit: Fit) -> Figure:
+def cloud(fit: GrpFit) -> Figure:
     """Bootstrap draws of the two slopes together, with the estimate and the interval of each."""
-    from matplotlib.figure import Figure
-
     picture = Figure(figsize=(6.4, 4.6), layout="constrained")
     axes = picture.add_subplot()
     low, high = np.quantile(fit.draws[:, 1:], [0.001, 0.999], axis=0)
     shown = fit.draws[((fit.draws[:, 1:] >= low) & (fit.draws[:, 1:] <= high)).all(axis=1)]
     axes.scatter(shown[:, 1], shown[:, 2], s=9, color=BLUE, alpha=0.35, linewidths=0)
-    _, b1, b2 = fit.form.coefficients
+    _, b1, b2 = fit.regression.coefficients
     axes.scatter(b1, b2, color=VERMILION, s=60, zorder=3, edgecolors="white")
     for j, line in ((1, axes.axvline), (2, axes.axhline)):
         for bound in fit.interval[f"b{j}"]:
             line(bound, color=GREY, linewidth=0.8, linestyle="--")
-    strong = deciders(fit)[:4]
-    without = fit.form.left_out[strong, 1:].reshape(-1, 2)
+    strong = fit.deciders[:4]
+    without = fit.regression.left_out[strong, 1:].reshape(-1, 2)
     axes.scatter(without[:, 0], without[:, 1], facecolors="white", edgecolors=VERMILION, s=42, zorder=3, linewidths=1.6)
     axes.set(xlabel="b1 (industry)", ylabel="b2 (urban population)")
     axes.locator_params(nbins=6)
@@ -133,34 +114,18 @@ def cloud(fit: Fit) -> Figure:
     return picture
 
 
-def page(fit: Fit) -> str:
+def page(fit: GrpFit) -> str:
     """The whole page: what was fitted, notes in words, pictures, tables."""
-    import matplotlib as mpl
-    from jinja2 import Environment
-
-    with mpl.rc_context(STYLE):
-        makers = {"fitted": observed_and_fitted, "influence": influence, "cloud": cloud}
-        pictures = {name: svg(make(fit), name) for name, make in makers.items()}
     result = as_json(fit)
-    environment = Environment(autoescape=True)
-    environment.filters |= {
-        "figure": figure,
-        "grouped": grouped,
-        "probability": probability,
-        "spoken": spoken,
-    }
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return words.page(
+        "grp.html",
+        fit,
+        {"fitted": observed_and_fitted, "influence": influence, "cloud": cloud},
+        result["notes"],
         r=result,
-        notes=[re.sub(r"(?<=\d) (?=\d{3}\b)", "\u00a0", note) for note in result["notes"]],
         equation=EQUATIONS[fit.form.name],
-        pictures=pictures,
         tests=TESTS,
-        strong=deciders(fit),
+        deciders=fit.deciders,
         shown=min(SHOWN, len(fit.regions)),
         unit=fit.regions.units[0].replace("bln", "bn"),
     )
-
-
-def write_page(fit: Fit, path: Path) -> None:
-    """Write the page to a file that opens offline."""
-    write_whole(path, page(fit))

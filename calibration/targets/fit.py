@@ -9,19 +9,15 @@ leaves its range (Beaumont, Zhang, Balding 2002).
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from calibration.grp.report import figure, join
 from calibration.targets.study import Study, operating, study
 from sim.engine.draws import generator
-from sim.results.folder import write_whole
 from sim.scenario.scenario import Scenario
 
 ENOUGH = 1000
@@ -112,24 +108,17 @@ def calibrate(
     ranges: Mapping[str, tuple[float, float]] | None = None,
     keep: int = 1000,
     threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> TargetsFit:
     """Fit the scenario's parameters to its targets: n prior draws, `keep` posterior draws. Raises InputError.
 
-    The scenario's own parameter fit, if it names one, is not looked at.
+    The scenario's own parameter fit, if it names one, is not looked at. `progress` is told of draws simulated since it
+    was told last.
     """
     asked = tuple(use)
     task, whole = (study(scenario, asked, with_plan, ranges, to_end) for to_end in (False, True))
     unit = generator(seed, "targets", "prior").random((n, len(task.prior.keys)))
-    done = 0
-
-    def tell(more: int) -> None:
-        nonlocal done
-        done += more
-        if progress:
-            progress(done, n)
-
-    prior_distance = task.distances(unit, 0, seed, threads, tell)
+    prior_distance = task.distances(unit, 0, seed, threads, progress)
     used = [at for at, aim in enumerate(task.aims) if aim.used]
     accepted = accept(unit, prior_distance[:, used], min(ENOUGH, n))
     chosen = resampled(accepted, keep, generator(seed, "targets", "draws"))
@@ -249,104 +238,3 @@ def simulated_ranks(
         accepted = accept(unit[pool], counts[pool] - counts[truth], draws)
         ranks[at] = (resampled(accepted, draws, chance) < unit[truth]).sum(axis=0)
     return ranks
-
-
-# What is said about it
-
-
-def as_json(fit: TargetsFit) -> dict[str, Any]:
-    """The result for machines; shares and probabilities 0 to 1, counts in municipalities."""
-    return {
-        "kind": "targets",
-        "scenario": fit.study.name,
-        "n": fit.n,
-        "seed": fit.seed,
-        "accepted": len(fit.accepted.raw),
-        "met_exactly": fit.accepted.hits,
-        "tolerance": fit.accepted.tolerance,
-        "targets": {aim.name: _target(fit, at) for at, aim in enumerate(fit.study.aims)},
-        "parameters": {row.key: _parameter(row) for row in fit.learning},
-        "learnt": fit.of("learnt"),
-        "moved": fit.of("moved"),
-        "learnt_nothing": fit.of("nothing"),
-        "notes": notes(fit),
-    }
-
-
-def _target(fit: TargetsFit, at: int) -> dict[str, Any]:
-    aim = fit.study.aims[at]
-    return {
-        "is": aim.words,
-        "kind": aim.kind,
-        "used": aim.used,
-        "prior_probability": _share(fit.prior_distance[:, at] == 0),
-        "posterior_probability": _share(fit.distance[:, at] == 0),
-    }
-
-
-def _share(met: np.ndarray) -> float:
-    return round(float(met.mean()), 4)
-
-
-def _parameter(row: Learning) -> dict[str, Any]:
-    plain = {key: _short(value) for key, value in dataclasses.asdict(row).items() if key != "key"}
-    return plain | {"prior": list(row.prior), "verdict": row.verdict}
-
-
-def _short(value: Any) -> Any:
-    return float(f"{value:.4g}") if isinstance(value, float) else value
-
-
-def notes(fit: TargetsFit) -> list[str]:
-    """What to know before using the draws, in words, each computed from the fit."""
-    study_, kept = fit.study, len(fit.accepted.raw)
-    used = join([f"{aim.name} ({aim.words})" for aim in study_.used])
-    found = [f"Targets used: {used}. Of {fit.n} draws from the plausible ranges {fit.accepted.hits} met them exactly."]
-    if fit.accepted.tolerance:
-        found.append(
-            f"Too few met them: the {kept} nearest were kept, up to {fit.accepted.tolerance:.3g} municipalities off, "
-            "and adjusted by regression on the distance. The posterior is approximate."
-        )
-    learnt, moved, nothing = (fit.of(verdict) for verdict in ("learnt", "moved", "nothing"))
-    found.append(
-        f"Calibrated, in the sense that the targets narrowed it: {join(learnt)}."
-        if learnt
-        else "No parameter is calibrated: the targets narrowed none beyond Monte Carlo error."
-    )
-    if moved:
-        found.append(f"Moved within their ranges, but not narrowed: {join(moved)}.")
-    if nothing:
-        found.append(f"Learnt nothing, and remain what was assumed: {join(nothing)}.")
-    for at, aim in enumerate(study_.aims):
-        if not aim.used:
-            share = 100 * float((fit.distance[:, at] == 0).mean())
-            word = "A plan" if aim.kind == "plan" else "A target"
-            found.append(f"{word} not used, so a prediction: {aim.name} ({aim.words}) has probability {share:.0f} %.")
-    found += [
-        "Prior: half of it from the lower end of the plausible range to the value assumed, half from there to the "
-        "upper end, each evenly (in the logarithm where the ends are a factor of 10 or more apart). Parameters of the "
-        "network keep the scenario's values.",
-        study_.exact_cut,
-    ]
-    return found
-
-
-def in_words(fit: TargetsFit) -> str:
-    """The result as text for a terminal."""
-    lines = [f"{'':28}{'prior':>18}{'posterior median, 90 %':>32}{'shrinkage':>18}{'shift':>16}"]
-    for row in sorted(fit.learning, key=lambda row: -row.shrinkage):
-        prior = f"{row.prior[0]:g} to {row.prior[1]:g}"
-        posterior = f"{figure(row.median)} ({figure(row.low)} to {figure(row.high)})"
-        shrinkage = f"{row.shrinkage:.2f} ± {row.shrinkage_error:.2f}"
-        lines.append(f"{row.key:28}{prior:>18}{posterior:>32}{shrinkage:>18}{row.shift:>9.2f} ± {row.shift_error:.2f}")
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes(fit))])
-
-
-def write_fit(fit: TargetsFit, path: Path) -> None:
-    """Write the fit file that a scenario names in parameters.fit, one key a line."""
-    plain = as_json(fit) | {
-        "inputs": dict(fit.inputs),
-        "draws": {key: fit.draws[:, at].tolist() for at, key in enumerate(fit.study.prior.keys)},
-    }
-    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
-    write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")

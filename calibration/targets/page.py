@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from jinja2 import Environment
 
-from calibration.targets.fit import TargetsFit, as_json
-from sim.report.style import BLUE, GREY, INK, PALE, STYLE, VERMILION, panels, svg, tidy, year_axis, year_of
+from calibration import words
+from calibration.targets.fit import TargetsFit
+from calibration.targets.report import as_json
+from sim.report.style import BLUE, GREY, INK, PALE, VERMILION, panels, tidy, year_axis, year_of
 from sim.report.words import figure
-from sim.results.folder import write_whole
-from sim.scenario.schema import parameter_table
+from sim.scenario.schema import parameter_row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TEMPLATE = Path(__file__).with_name("page.html")
 COLUMNS, BINS = 4, 20
 COLOURS = {"learnt": VERMILION, "moved": BLUE, "nothing": GREY}
 
@@ -101,22 +98,15 @@ def shrinkage(fit: TargetsFit) -> Figure:
 
 def page(fit: TargetsFit) -> str:
     """The whole page."""
-    with mpl.rc_context(STYLE):
-        makers = {"predictive": predictive, "posterior": prior_and_posterior, "shrinkage": shrinkage}
-        pictures = {name: svg(make(fit), name) for name, make in makers.items()}
-    environment = Environment(autoescape=True)
-    environment.filters["figure"] = figure
-    meaning = {row.key: (row.meaning, row.unit) for row in parameter_table()}
     result = as_json(fit)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    meaning = {key: parameter_row(key) for key in result["parameters"]}
+    return words.page(
+        "targets.html",
+        fit,
+        {"predictive": predictive, "posterior": prior_and_posterior, "shrinkage": shrinkage},
+        result["notes"],
         r=result,
         title=fit.study.scenario.title,
-        pictures=pictures,
         rows=sorted(fit.learning, key=lambda row: -row.shrinkage),
-        meaning={row.key: meaning.get(row.key, meaning["mandates.0.rate"]) for row in fit.learning},
+        meaning={key: (row.meaning, row.unit) if row else ("", "") for key, row in meaning.items()},
     )
-
-
-def write_page(fit: TargetsFit, path: Path) -> None:
-    """Write the page to a file that opens offline."""
-    write_whole(path, page(fit))
