@@ -3,6 +3,7 @@ from __future__ import annotations
 import html
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +16,14 @@ from sim.report.captions import captions
 from sim.report.figures import FIGURES, Plot, save_figures
 from sim.report.findings import falls
 from sim.report.grounds import grounds
-from sim.report.words import figure, month, percent, points, said
+from sim.report.words import environment, figure, month, percent, points, said, table
 from sim.results.effects import policy_effects
 from sim.results.measures import gini, public_money, technologies_at, yearly_instants
 from sim.results.run import run
 from sim.results.targets import verdicts
 
 HOSTILE = "<script>alert('x')</script> & \"more\""
+ROOT = Path(__file__).parent.parent
 RATES = {"slow": 0.02, "right": 0.25, "fast": 5.0}
 
 
@@ -275,3 +277,23 @@ def test_summary_for_a_notebook(hostile):
     text = report.summary_html(hostile)
     assert text.startswith("<div>") and text.count("<svg") == 1 and "<script" not in text
     assert Page(text).fetched == []
+
+
+def test_every_label_that_is_asked_for_is_there_and_each_is_used():
+    """Words in a table are found by their keys, which nobody checks before a picture is drawn."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "sim").rglob("*.py"))
+    asked = set(re.findall(r'\blabel\(\s*"([\w.]+)"', sources)) | set(re.findall(r'\btable\(\)\["(\w+)"\]', sources))
+    assert asked - set(table()) == set()
+    formed = {key for key in table() if key.startswith(("unit", "measure.", "divide.", "programme."))}
+    assert set(table()) - asked - formed - {"price", "measure"} == set()
+
+
+def test_another_language_needs_no_python(perm):
+    """Each sentence goes through gettext as a whole: a catalogue that marks what it gets marks all words of a page."""
+    made = environment.__wrapped__()
+    made.install_gettext_callables(lambda text: f"«{text}»", lambda one, more, n: f"«{one if n == 1 else more}»")
+    heard = made.get_template("answer.txt").module.slack({})
+    assert heard == "«Money is slack: nothing costs anything in this scenario.»"
+    mark = made.get_template("answer.txt").module.ninety("1", "2")
+    assert mark == "«1 to 2 in 90 % of replicates»"
+    assert made.get_template("labels.txt").module.labels["months"][4] == "«May»"

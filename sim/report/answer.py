@@ -93,7 +93,7 @@ def _half(scenario: Scenario, shares: np.ndarray) -> dict[str, Any]:
     """When half of the municipalities had it, of shares [replicates, T + 1]: the median where most replicates do."""
     reached = shares >= 0.5 - 1e-12
     often = float(reached.any(axis=1).mean())
-    if often < 0.5:
+    if often < 0.5:  # the median replicate never gets there
         return {"half": "seldom", "half_share": often}
     when = np.sort(np.where(reached.any(axis=1), reached.argmax(axis=1), scenario.steps + 1))
     median = int(when[(len(when) - 1) // 2])
@@ -196,6 +196,7 @@ def _divide(results: Results) -> Told:
     arm, scenario = results.baseline, results.scenario
     dates = yearly_instants(scenario).tolist()[:-1]
     held = ((at, technologies_at(arm, at)[:, arm.focus]) for at in dates)
+    # before there is anything, all are alike, and every start would look like a widening
     start = next(((at, counts) for at, counts in held if counts.any(axis=1).all()), None)
     if start is None or arm.focus.sum() < 2:
         return

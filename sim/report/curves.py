@@ -72,7 +72,7 @@ def programme(results: Results, arms: bool = True) -> Figure:
     keep = thinned(times)
     for panel, technology in zip(axes[:, 0], chosen, strict=True):
         values = _share(arm, technology)
-        band(panel, times[keep], values[:, keep])
+        band(panel, times[keep], values[:, keep])  # thinned: a month more or less is not seen, and a file is small
         title = "programme.coverage" if technology is None else "programme.technology"
         name = "" if technology is None else scenario.technologies.name[technology]
         panel.set_title(label(title, name=name, count=int(arm.focus.sum())), fontweight="bold")
@@ -138,10 +138,12 @@ def _targets(panel: Axes, results: Results, technology: int, times: np.ndarray) 
         })  # fmt: skip
         if target.date is None:
             first = max(times[0], x - 0.22 * (times[-1] - times[0]))
+            # a line up to the date, since any instant before it would do
             panel.hlines(middle, first, x, color=INK, linewidth=1.2, linestyle=":")
             panel.plot(x, middle, marker="<", color=INK, markersize=5, zorder=5)
             _note(panel, x, middle, words)
         else:
+            # a plan is quieter than what was observed: it is no fact about the world
             marker, colour, face, wide = ("D", DIM, "white", 0.9) if plan else ("o", INK, INK, 2.2)
             panel.vlines(x, verdict.low, verdict.high, color=colour, linewidth=wide, zorder=5)
             panel.plot(x, middle, marker=marker, color=colour, markerfacecolor=face, markersize=3 + wide, zorder=6)

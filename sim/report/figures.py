@@ -43,7 +43,7 @@ def applicable(results: Results) -> list[str]:
         "effects": len(results.arms) < 2,
         "grp": not has_economy(results.scenario),
         "spending": not has_money(results.scenario),
-        "map": not results.baseline.focus.any(),
+        "map": not results.baseline.focus.any(),  # no place to show
     }
     return [name for name in FIGURES if not without.get(name, False)]
 
@@ -132,6 +132,7 @@ def save_figures(results: Results, folder: str | Path, plot: Plot | None = None)
     written = []
     for name in applicable(results):
         text, image = files(plot, name)
+        # not whole or not at all: the folder of a run appears only when all of it is written
         written.append(folder / f"{name}.svg")
         written[-1].write_text(text, encoding="utf-8", newline="\n")
         if image is not None:

@@ -44,6 +44,7 @@ def grounds(results: Results) -> list[Ground]:
     for row in parameter_table():
         for key, value in _values(scenario, row.key):
             low, high = np.quantile(drawn[key], (0.05, 0.95)) if key in drawn else (0, 0)
+            # a drawn parameter has no one value here
             ends = (float(low), float(high)) if key in drawn else None
             written = exact(value) if isinstance(value, float) else "" if value is None else str(value)
             plausible = tuple(row.range_at(value) or ())

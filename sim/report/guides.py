@@ -77,7 +77,7 @@ def guides(results: Results) -> Figure:
         return picture.add_axes((1.4 / WIDTH, 1 - (top + high) / height, 1.35 / WIDTH, high / height))
 
     _source_bars(bars(0.4, first), sources)
-    if leaders:
+    if leaders:  # nobody guides where all channels but the external one are off
         _guide_bars(bars(0.95 + first, second), arm, leaders)
     if technology is None:
         axes[0, 0].set_title(label("guides.nobody"), fontweight="bold")
@@ -136,6 +136,7 @@ def tree(arm: Arm, technology: int) -> list[Branch]:
     Only a guide that on average has the technology earlier is taken: so no circle can be.
     """
     found = guidance(arm, technology)
+    # what never comes counts as very late, so that a guide that seldom has it is no early one
     mean = np.where(np.isfinite(first := first_operating(arm)[:, :, technology]), first, 1e6).mean(axis=0)
     branches = []
     for adopter in np.unique(found.adopter):

@@ -58,7 +58,7 @@ def places(results: Results, dates: int | Sequence[str] = 3) -> Figure:
 def _instants(results: Results, dates: int | Sequence[str]) -> list[int]:
     """The instants of some dates; of a number, so many yearly ones from the first to the last."""
     scenario = results.scenario
-    if not isinstance(dates, int):
+    if not isinstance(dates, int):  # a date outside the run shows its nearest end
         return [min(max(scenario.step_of(date), 0), scenario.steps) for date in dates]
     yearly = yearly_instants(scenario)
     chosen = yearly[np.linspace(0, len(yearly) - 1, dates).round().astype(int)]
@@ -73,6 +73,7 @@ def _coordinates(arm: Arm) -> np.ndarray:
 
 def _areas(people: np.ndarray) -> np.ndarray:
     """Areas of marks in square points: by population, in steps of a quarter, never too small to see."""
+    # in steps, since each size is a mark of its own in the file
     area = np.clip(260 * people / people.max(), 10, None)
     return 10 * 1.25 ** np.round(np.log(area / 10) / np.log(1.25))
 
@@ -102,7 +103,7 @@ def _panels(count: int, wide: float) -> tuple[Figure, list[Axes], tuple[float, f
     columns = count if wide < 1.35 else min(2, count)
     rows = -(-count // columns)
     across = (WIDTH - 0.2 - 0.15 * (columns - 1)) / columns
-    height = min(across / wide, 6.0)
+    height = min(across / wide, 6.0)  # a land from north to south would fill the page
     free = rows * columns > count
     low = 0.1 if free else 0.55
     picture, axes = panels(WIDTH, rows * (height + 0.3) + low, rows, columns, (0.1, 0.1, 0.3, low), (0.15, 0.3))

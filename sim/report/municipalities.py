@@ -52,7 +52,7 @@ def heatmap(results: Results) -> Figure:
     for at, name in enumerate(names):
         panel.text(
             at + 0.5, -0.3, name, rotation=60, rotation_mode="anchor", fontsize=TINY, ha="left", va="center",
-            linespacing=0.98, color=(INK, DIM)[at % 2],
+            linespacing=0.98, color=(INK, DIM)[at % 2],  # neighbours that lean side by side are told apart
         )  # fmt: skip
     panel.set_xlim(0, len(columns))
     panel.set_ylim(len(rows), 0)
@@ -78,7 +78,7 @@ def _squares(panel: Axes, scenario: Scenario, dates: np.ndarray, share: np.ndarr
     }
     for number, colour in colours.items():
         squares = []
-        for y, x in zip(*np.nonzero((year == number) & (share >= 0.02)), strict=True):
+        for y, x in zip(*np.nonzero((year == number) & (share >= 0.02)), strict=True):  # less is no visible dot
             half = 0.46 * share[y, x] ** 0.5
             squares.append(box(x + (0.5 - half), x + (0.5 + half), y + (0.5 - half), y + (0.5 + half)))
         if squares:
@@ -90,7 +90,7 @@ def _year_legend(panel: Axes, years: Sequence[tuple[str, str]], columns: int) ->
     """Years and their colours in a line below."""
     cell = SMALL * 4.4 / 72 * columns / (panel.get_position().width * WIDTH)
     low, x = panel.get_ylim()[0], 0.0
-    every = -(-len(years) // 14)
+    every = -(-len(years) // 14)  # more years than that find no room to be written
     for at, (words, colour) in enumerate(years):
         wide = cell * (1.0 / every if words.isdigit() else 1.65)
         panel.add_patch(

@@ -86,7 +86,7 @@ def interval_rows(panel: Axes, names: Sequence[str], values: np.ndarray, digits:
     """Median, 50 and 90 % of replicates of each row, the largest first; values [replicates, rows]."""
     found = bands(values)
     order = np.argsort(-found["q50"], kind="stable")
-    for y, at in enumerate(order):
+    for y, at in enumerate(order):  # from above: the axis is turned below
         panel.plot([found["q05"][at], found["q95"][at]], [y, y], color=BLUE, linewidth=1.2)
         half = [found["q25"][at], found["q75"][at]]
         panel.plot(half, [y, y], color=BLUE, linewidth=5, alpha=0.5, solid_capstyle="butt")

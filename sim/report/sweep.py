@@ -139,7 +139,7 @@ def regret_figure(found: Sweep, measure: str | None = None) -> Figure:
     picture, axes = panels(8.4, 3.4, margins=(0.6, 3.0, 0.3, 0.45))
     panel, policies = axes[0, 0], list(found.regret(measure)["policy"])
     figures = np.column_stack([found.means(measure, policy) for policy in policies])
-    figures = figures[~np.isnan(figures).any(axis=1)]
+    figures = figures[~np.isnan(figures).any(axis=1)]  # a world in which a run failed compares nothing
     sign = -1.0 if found.column(measure).split()[0] in MONEY else 1.0  # less spent is better
     losses = (sign * figures).max(axis=1, keepdims=True) - sign * figures
     share = (np.arange(len(losses)) + 1) / len(losses)
@@ -156,6 +156,7 @@ def regret_figure(found: Sweep, measure: str | None = None) -> Figure:
 def figures_of(found: Sweep, measure: str | None = None) -> dict[str, Figure]:
     """Every picture that the design allows, by name."""
     pictures = {"tornado": tornado_figure(found, measure), "scatter": scatter_figure(found, measure)}
+    # indices need every run of the design: a hole would shift all that follow
     if found.study.design.kind == "sobol" and not np.isnan(found.means(measure)).any():
         pictures["sobol"] = sobol_figure(found, measure)
         if len(found.factors) > 2:

@@ -33,8 +33,6 @@ partner paid, and would count twice), and public money."""
 GRP = "grp"
 """Gross product of the focus regions in the year before the instant, billions."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-          "December")  # fmt: skip
 
 
 # Names, units, dates
@@ -76,12 +74,6 @@ def label(scenario: Scenario, instant: int) -> str:
     """An instant's date as people write it: `2024-01`, or with the day where it is not the first of a month."""
     date = str(scenario.instant(instant))
     return date.removesuffix("-01") if date.endswith("-01") else date
-
-
-def month(scenario: Scenario, instant: int) -> str:
-    """An instant in words: `January 2024`."""
-    number = int(scenario.instant(instant).astype("datetime64[M]").astype(np.int64))
-    return f"{MONTHS[number % 12]} {1970 + number // 12}"
 
 
 def table_years(scenario: Scenario) -> np.ndarray:

@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 
 from sim.engine.columns import DOWN, INITIAL, INSTALLING, OPERATING, SOURCES, WANTED
 from sim.report.guides import SOURCE_COLOURS
+from sim.report.maps import FEW_RINGS
 from sim.report.pieces import SHADES
 from sim.report.style import BLUE, ORANGE, PALE, SKY, VERMILION
 from sim.report.words import figure, fixed, grouped, table
@@ -33,8 +34,6 @@ STATUS_LEGEND = (
 RECENT = 3
 MOST_ARROWS = 60
 LEAGUE = 25
-FEW_RINGS = 20
-"""An outline of fewer rings than this is of the scenario's own land: all of it is shown."""
 
 
 class Projection:

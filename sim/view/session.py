@@ -13,8 +13,9 @@ import numpy as np
 
 from sim.engine.columns import MINOR_UNITS
 from sim.model import DiffusionModel
+from sim.report.words import month
 from sim.results.arm import BASELINE, Arm
-from sim.results.measures import bands, has_money, month, one
+from sim.results.measures import bands, has_money, one
 from sim.results.run import run
 from sim.scenario.errors import InputError, Problem
 from sim.scenario.scenario import Scenario
@@ -124,7 +125,7 @@ class ViewModel(DiffusionModel):
         operating = self.operating
         return Snapshot(
             step=now.step,
-            date=month(scenario, now.step),
+            date=month(scenario.instant(now.step)),
             status=now.state.cells["status"].copy(),
             operating=operating,
             balance=now.state.budgets["balance"] / MINOR_UNITS,
