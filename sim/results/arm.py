@@ -100,8 +100,10 @@ class Spans:
     @staticmethod
     def of(batch: Batch, shared: Structure) -> Spans:
         """The spans of a batch, outages taken out: the one place that says what operates when."""
+        # guides are only looked at: nothing befalls them
         exposed = np.outer(shared.places["member"] == 1, shared.technologies["exposed"] == 1)
         never = len(shared.calendar) + 1
+        # room for what is usual; where outages hit more, the first pass counts and the second has enough
         table = np.empty((len(batch.events) + 4 * len(batch.outages), 6), np.int32)
         while True:
             room = np.full(len(exposed), -1), np.full(len(batch.outages), -1)
@@ -128,6 +130,7 @@ class Spans:
         """What operates by group of spans and instant, float64[groups, T + 1]; `weight` [spans], default 1."""
         width = steps + 2
         key, weight = group.astype(np.int64) * width, self.sign if weight is None else weight * self.sign
+        # what begins less what ends at each instant, summed up: one pass, however many instants there are
         change = np.bincount(key + self.start, weights=weight, minlength=groups * width)
         change -= np.bincount(key + self.stop, weights=weight, minlength=groups * width)
         return np.cumsum(change.reshape(groups, width), axis=1)[:, :-1]
@@ -190,6 +193,7 @@ class Arm:
 
     def series(self, weights: np.ndarray) -> np.ndarray:
         """Weighted count of what operates, by replicate and instant: float64[replicates, T + 1]. weights [n, K]."""
+        # a series about one technology, as most are, looks at its spans alone
         weighted = np.flatnonzero(weights.any(axis=0))
         spans = self._spans_of[weighted[0]] if len(weighted) == 1 else self.spans
         weight = weights[spans.place, spans.technology]

@@ -60,6 +60,7 @@ def effect(values: np.ndarray, base: np.ndarray, paired: bool = True, comparison
         q05, q95 = np.quantile(apart, (0.05, 0.95))
     else:
         mean, parts = values.mean() - base.mean(), [_standard_error(side) ** 2 for side in (values, base)]
+        # luck is not shared, so that both sides' variances add; the freedom is Welch's, who lets them differ
         error = np.sqrt(sum(parts))
         scatter = sum(part**2 / max(len(side) - 1, 1) for part, side in zip(parts, (values, base), strict=True))
         freedom = error**4 / scatter if scatter > 0 else float(len(values) + len(base) - 2)
@@ -126,6 +127,7 @@ def price(points: tuple[np.ndarray, np.ndarray], money: tuple[np.ndarray, np.nda
         return Price(Case.UNTOLD, gain, cost)
     if gain.sign != cost.sign:
         return Price(Case.BETTER if gain.sign > 0 else Case.WORSE, gain, cost)
+    # a ratio of means, not a mean of ratios: single replicates with hardly any gain would decide that
     ratio = cost.mean / gain.mean
     residual = effect(money[0] - ratio * points[0], money[1] - ratio * points[1], paired)
     half = (residual.high - residual.low) / 2 / abs(gain.mean)

@@ -66,6 +66,7 @@ def new_folder(folder: Path, force: bool = False) -> Any:
         write_text(partial / "STATUS", PARTIAL + "\n")
         yield partial
         seal(partial)
+        # a rename is one step: whoever looks sees the former results, or the new ones whole
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(partial, folder)
@@ -80,6 +81,7 @@ def new_folder(folder: Path, force: bool = False) -> Any:
 def _free(folder: Path, force: bool) -> tuple[Path, Path]:
     """The folder behind all links, and the name of a partial one beside it, which is free."""
     folder = Path(folder).resolve()
+    # --force replaces results alone: never a folder that happens to have the name
     if folder.exists() and not (force and _is_ours(folder)):
         raise InputError(_exists(folder))
     partial = folder.with_name(folder.name + ".partial")
@@ -147,6 +149,7 @@ def write_whole(path: str | Path, text: str) -> None:
 
 def seal(folder: Path) -> None:
     """Write the manifest of all files and then the status `complete`, each whole or not at all."""
+    # the status comes last: a folder that says `complete` has a manifest, and all that this names
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("MANIFEST.sha256", "STATUS"))
     lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
     for name, text in (("MANIFEST.sha256", "".join(lines)), ("STATUS", COMPLETE + "\n")):
@@ -199,6 +202,7 @@ def write(results: Results, folder: Path, command: str = "", extras: Extras = ()
 
 def _source(scenario: Scenario) -> str:
     """The scenario file as it was read, or the resolved scenario where there is none."""
+    # as it was written, comments and all; the resolved form beside it is what was run
     if scenario.path is not None and scenario.path.is_file():
         return scenario.path.read_text(encoding="utf-8-sig")
     return scenario.resolved_toml()
@@ -232,6 +236,7 @@ def write_parquet(path: Path, frames: Iterable[pd.DataFrame]) -> None:
     writer = None
     try:
         for frame in frames:
+            # all frames in the first one's schema: categories of one arm must mean the same in the next
             schema = writer.schema if writer else None
             table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
             writer = writer or pyarrow.parquet.ParquetWriter(path, table.schema, compression="zstd")
@@ -244,6 +249,7 @@ def write_parquet(path: Path, frames: Iterable[pd.DataFrame]) -> None:
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a table for spreadsheets: numbers to six digits, and no text cell that a spreadsheet would run."""
     safe = frame.copy()
+    # ids and names are other people's texts, and one that begins with = would run as a formula where the table is opened
     for name in safe.columns:
         if safe[name].dtype.kind not in "ifbM":
             safe[name] = [harmless(value) for value in safe[name].astype(object)]
@@ -444,6 +450,7 @@ def rerun(folder: str | Path, number: int, seed: int = 0) -> list[str]:
     saved = load(folder)
     results = saved.results()
     arms = list(results.arms.values())
+    # picked by a generator of its own: to check a run must not use the run's chance
     chooser = np.random.default_rng([seed, number])
     picks = chooser.choice(len(arms) * results.replicates, min(number, len(arms) * results.replicates), replace=False)
     faults = []
@@ -459,6 +466,7 @@ def rerun(folder: str | Path, number: int, seed: int = 0) -> list[str]:
 
 def default_folder(scenario: Scenario, seed: int, replicates: int) -> Path:
     """results/<scenario>-<time>-<hash>, the hash telling what is run."""
+    # what was asked is in the name, so that two questions of one second do not meet in one folder
     told = json.dumps([scenario.inputs, seed, replicates, sys.argv[1:]], sort_keys=True)
     mark = hashlib.sha256(told.encode()).hexdigest()[:8]
     return Path("results") / f"{scenario.name}-{time.strftime('%Y%m%d-%H%M%S')}-{mark}"

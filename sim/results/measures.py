@@ -154,6 +154,7 @@ class Reducer:
 
 def default_measures(scenario: Scenario) -> Measures:
     """Coverage, people, index, technologies with a target, and money, at the targets' dates and the end."""
+    # what people will ask of a study is what its targets are about, when they are, and how it ends
     targets = scenario.targets.values()
     dates = [target.date or target.before for target in targets]
     steps = {scenario.step_of(date) for date in dates if date is not None} | {scenario.steps}
@@ -219,6 +220,7 @@ def main_cities(arm: Arm) -> np.ndarray:
 
 def flow_of(batch: Batch, regions: Sequence[int] | np.ndarray, *names: str) -> np.ndarray:
     """Sum of flows of the ledger over regions, millions of the currency, float64[rows, Y]."""
+    # whole minor units are added first and divided once: no order of regions can be seen in a sum
     columns = [FLOWS.index(name) for name in names]
     return np.asarray(batch.ledgers[:, regions][..., columns].sum(axis=(1, 3)) / MINOR_UNITS)
 
@@ -265,7 +267,7 @@ def gini(counts: np.ndarray) -> np.ndarray:
     ordered = np.sort(counts, axis=-1)
     n = counts.shape[-1]
     rank = 2 * np.arange(1, n + 1) - n - 1
-    total = ordered.sum(axis=-1)
+    total = ordered.sum(axis=-1)  # nothing is evenly shared where there is nothing: 0, and not 0/0
     return np.where(total > 0, (ordered * rank).sum(axis=-1) / (n * np.where(total > 0, total, 1)), 0.0)
 
 

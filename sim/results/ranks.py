@@ -38,6 +38,7 @@ def kendall(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     first, second = np.broadcast_arrays(np.asarray(first, np.float64), np.asarray(second, np.float64))
     shape, n = first.shape[:-1], first.shape[-1]
     flat, other = first.reshape(-1, n), second.reshape(-1, n)
+    # SciPy's function takes one pair of rankings; ten thousand permutations of it would take minutes
     upper, lower = np.triu_indices(n, 1)
     found = np.empty(len(flat))
     for start in range(0, len(flat), chunk := max(1, _CELLS // max(len(upper), 1))):

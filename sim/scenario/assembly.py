@@ -58,6 +58,7 @@ def assembled(document: Document) -> Parts:
     problems: list[Problem] = []
     settings = validated(document, problems)
     world = _world(document, settings, problems)
+    # faults of settings and of tables are told together, and what builds on both only where both are sound
     if settings is None or world is None:
         raise InputError(dict.fromkeys(problems))
     fits, files = _fits(document, settings, problems)

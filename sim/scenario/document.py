@@ -198,6 +198,7 @@ def located(layer: Layer, keys: Keys, name: Any, source: Keys) -> Path:
     folder = layer.folder or Path()
     try:
         path = folder / name
+        # links resolved: a scenario from somebody else must not read what lies outside its folder
         inside = not Path(name).is_absolute() and path.resolve().is_relative_to(folder.resolve())
         exists = inside and path.exists()
     except (OSError, ValueError, RuntimeError):
@@ -271,6 +272,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     key, value = key.strip(), value.strip()
     if not mark or not all(key.split(".")):
         raise InputError(Problem(COMMAND_LINE, 0, text, "is not an override", "key=value, as in diffusion.peers=0.5"))
+    # read as TOML, so that the command line means what a file means
     try:
         parsed = tomllib.loads(f"value = {value}")
         if set(parsed) == {"value"}:
@@ -305,6 +307,7 @@ def _merged(base: Any, changes: Mapping[str, Any], origins: dict[Keys, Any], ori
     for key, value in changes.items():
         here = (*path, key)
         before = result.get(key)
+        # sections merge, everything else is replaced as a whole; elements of a list are named by number
         if not isinstance(value, Mapping):
             _forget(origins, here, before)
             origins[here] = origin(here)

@@ -266,6 +266,7 @@ def _people(tables: Mapping[str, Table]) -> tuple[Places, Regions, tuple[Any, ..
         problems.append(Problem(rows["line"][0][0], 1, "role", "there is no municipality", "at least one member"))
     if problems:
         region = np.maximum(region, 0)
+    # a table of all regions serves a scenario of some: those without a place are left out
     used = np.unique(region)
     place_region = np.searchsorted(used, region)
     order = _canonical(rows, place_region, [countries["id"][row] for row in used])
@@ -298,6 +299,7 @@ def _canonical(rows: Mapping[str, Any], region: np.ndarray, regions: list[str]) 
 def _regions(rows: Mapping[str, Any], used: np.ndarray, places: Places) -> Regions:
     """The rows of the regions in use; a region has at least the people of its own places."""
     urban = rows["urban_population"][used]
+    # shares of a region's people must not exceed 1, whatever its row says
     inside = np.bincount(places.region, weights=places.population, minlength=len(used))
     given = rows["population"][used]
     population = np.fmax(np.where(np.isnan(given), urban, given), inside)
@@ -398,6 +400,7 @@ def _requires(table: Table, problems: list[Problem]) -> tuple[tuple[int, ...], .
 
 def _in_circles(required: list[tuple[int, ...]]) -> list[int]:
     """Those left when what requires nothing that is left is taken away again and again."""
+    # what requires nothing that is left can come; those that never can require each other
     left = set(range(len(required)))
     while free := {row for row in left if not left.intersection(required[row])}:
         left -= free
@@ -504,6 +507,7 @@ def _link_problem(source: int, target: int, channel: str, places: Places) -> tup
 
 def memory(world: World, steps: int, neighbours: int) -> int:
     """Bytes that a run will need, roughly: cells, influence links, and the record of each step."""
+    # measured: 64 bytes a cell, and 48 a link in both directions with what sorting them takes
     cells = len(world.places) * len(world.technologies)
     sizes = np.bincount(world.places.region)
     peers = int(np.minimum(sizes - 1, neighbours) @ sizes)

@@ -83,6 +83,7 @@ def _without_known(cities: list[dict[str, Any]], places: Table | None) -> list[d
         return cities
     points = on_sphere([city["latitude"] for city in cities], [city["longitude"] for city in cities])
     known = on_sphere(places.columns["lat"], places.columns["lon"])
+    # compared by straight lines: an arc of so many kilometres has this chord on the unit sphere
     reach = 2 * math.sin(SAME_PLACE_KM / EARTH_RADIUS / 2)
     same: set[int] = set()
     for row, point in enumerate(known):

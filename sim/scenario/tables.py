@@ -184,6 +184,7 @@ def _cyrillic(data: bytes) -> str | None:
     KOI8-R read so shows its letters in the wrong case, CP866 shows signs, and Western encodings mix alphabets
     in a word.
     """
+    # nearly any bytes are CP1251, so that the text must prove it is Russian
     try:
         text = data.decode("cp1251")
     except UnicodeDecodeError:
@@ -204,6 +205,7 @@ def _header(text: str, columns: Mapping[str, Column], name: str) -> tuple[list[s
         readings = {mark: [cell.strip() for cell in next(csv.reader([first], delimiter=mark))] for mark in ",;\t"}
     except (csv.Error, StopIteration):
         raise InputError(Problem(name, 1, "", "the header row cannot be read", "comma-separated names")) from None
+    # the mark that makes most names known, and not the commonest: a single column may hold every mark
     known = {mark: sum(cell in columns for cell in header) for mark, header in readings.items()}
     separator = max(known, key=lambda mark: known[mark])
     if separator == "\t" and known["\t"] > known[","]:
@@ -251,6 +253,7 @@ class _Packed(MutableMapping[str, tuple[str, ...]]):
 
 def _rows(text: str, separator: str, width: int, name: str) -> tuple[list[str], np.ndarray, list[Problem]]:
     """The columns below the header, each as one string; the line each row begins on; rows that are ragged."""
+    # Not pandas: it cannot say on which line a ragged row is, nor any row after a line break within quotes.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     parts: list[list[str]] = [[] for _ in range(width)]
@@ -290,6 +293,7 @@ def _decimal_commas(
     commas = {key: [cell.strip() for cell in by_name[key] if "," in cell] for key in numeric}
     cells = [cell for found in commas.values() for cell in found]
     points = any("." in cell for key in numeric for cell in by_name[key])
+    # `1,234` alone may be a thousand or a bit more than one: a guess would be wrong by a factor of a thousand
     if cells and (points or all(_GROUPED.fullmatch(cell) for cell in cells)):
         key = next(key for key in numeric if commas[key])
         row = next(i for i, cell in enumerate(by_name[key]) if "," in cell)
@@ -342,6 +346,7 @@ def _convert(cells: tuple[str, ...], column: Column, key: str) -> tuple[Any, lis
     if column.kind == "text":
         if not column.empty and "" in cells:
             faults += [(row, key, "is empty", column.allowed) for row, cell in enumerate(cells) if not cell]
+        # equal texts are one object: a region's name stands in the table as often as it has places
         same: dict[str, str] = {}
         return tuple(map(same.setdefault, cells, cells)), faults
     if column.kind == "flag":
