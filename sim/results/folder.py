@@ -249,7 +249,7 @@ def write_parquet(path: Path, frames: Iterable[pd.DataFrame]) -> None:
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a table for spreadsheets: numbers to six digits, and no text cell that a spreadsheet would run."""
     safe = frame.copy()
-    # ids and names are other people's texts, and one that begins with = would run as a formula where the table is opened
+    # names are other people's texts: one that begins with = would run as a formula where the table is opened
     for name in safe.columns:
         if safe[name].dtype.kind not in "ifbM":
             safe[name] = [harmless(value) for value in safe[name].astype(object)]
