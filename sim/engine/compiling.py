@@ -90,7 +90,7 @@ def entry_point(function: Callable[..., Any]) -> Any:
         config.CACHE_DIR = before
 
 
-class Column(types.Array):
+class ColumnType(types.Array):
     """The type of an array whose indices are never negative: nothing is spent on counting from the end.
 
     Without it each access compares and selects, loops stay scalar, and a run takes 21 % (100 000 places) to 45 % (Perm
@@ -100,10 +100,10 @@ class Column(types.Array):
     def copy(self, dtype: Any = None, ndim: Any = None, layout: Any = None, readonly: Any = None) -> types.Array:
         """The type of a part of it."""
         plain = super().copy(dtype, ndim, layout, readonly)
-        return Column(plain.dtype, plain.ndim, plain.layout, readonly=not plain.mutable, aligned=plain.aligned)
+        return ColumnType(plain.dtype, plain.ndim, plain.layout, readonly=not plain.mutable, aligned=plain.aligned)
 
 
-register_model(Column)(models.ArrayModel)
+register_model(ColumnType)(models.ArrayModel)
 
 
 def _unsigned(context: Any, builder: Any, kind: Any, value: Any) -> tuple[Any, Any]:
@@ -120,15 +120,15 @@ def _unsigned(context: Any, builder: Any, kind: Any, value: Any) -> tuple[Any, A
     return kind, value
 
 
-@lower_builtin(operator.getitem, Column, types.Integer)
-@lower_builtin(operator.getitem, Column, types.BaseTuple)
+@lower_builtin(operator.getitem, ColumnType, types.Integer)
+@lower_builtin(operator.getitem, ColumnType, types.BaseTuple)
 def _get(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     kind, index = _unsigned(context, builder, signature.args[1], args[1])
     get = arrayobj.getitem_array_tuple if isinstance(kind, types.BaseTuple) else arrayobj.getitem_arraynd_intp
     return get(context, builder, signature.return_type(signature.args[0], kind), (args[0], index))
 
 
-@lower_builtin(operator.setitem, Column, types.Any, types.Any)
+@lower_builtin(operator.setitem, ColumnType, types.Any, types.Any)
 def _set(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     kind, index = _unsigned(context, builder, signature.args[1], args[1])
     changed = types.void(signature.args[0], kind, signature.args[2])
@@ -146,7 +146,7 @@ def column(name: str, dtype: Any, *dimensions: Any) -> Any:
 
     @intrinsic
     def accessor(typing_context: Any, record: Any) -> Any:
-        array = Column(numba.from_dtype(np.dtype(dtype)), len(dimensions), "C")
+        array = ColumnType(numba.from_dtype(np.dtype(dtype)), len(dimensions), "C")
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             word = context.get_value_type(types.intp)
