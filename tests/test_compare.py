@@ -160,7 +160,7 @@ def test_wrong_comparisons_are_refused(tmp_path: Path) -> None:
         compare({"a": one})
     with pytest.raises(InputError, match="is not one of the runs"):
         compare({"a": one, "b": one}, "c")
-    with pytest.raises(InputError, match="no measure of all"):
+    with pytest.raises(InputError, match="not a measure of all"):
         compare({"a": one, "b": one}, None, ["coverag"])
     with pytest.raises(InputError, match="no such folder"):
         compare_folders([tmp_path / "x", tmp_path / "y"])
@@ -169,7 +169,7 @@ def test_wrong_comparisons_are_refused(tmp_path: Path) -> None:
 def test_money_of_different_currencies_is_not_compared() -> None:
     found = compare({"a": made(currency="RUB"), "b": made(currency="KZT")})
     assert "spending" not in {name for name, _ in found.columns}
-    with pytest.raises(InputError, match="no measure of all"):
+    with pytest.raises(InputError, match="not a measure of all"):
         compare({"a": made(currency="RUB"), "b": made(currency="KZT")}, None, ["spending"])
 
 

@@ -145,7 +145,11 @@ def run(
         if artist:
             artist.draw(results)
         folder.write(results, partial, _typed(), [functools.partial(_illustrate, artist)])
-    click.echo(summary_json(results, target) if machine else summary(results, target))
+    page = target / "report.html"
+    if machine:
+        click.echo(json.dumps({"folder": str(target), "report": str(page), **results.told()}, ensure_ascii=False))
+    else:
+        click.echo(f"{results.summary()}\n\nReport: {page}")
 
 
 def _artist(threads: int | None) -> AbstractContextManager[Illustrator | None]:
@@ -174,70 +178,6 @@ def _typed() -> str:
     import shlex
 
     return shlex.join(["uptake", *sys.argv[1:]])
-
-
-def summary(results: Results, written: Path) -> str:
-    """What a run found, in a few lines for people."""
-    lines = [results.scenario.title, f"{results.replicates} replicates of each arm, seed {results.seed}", ""]
-    instants = results.effect_instants()
-    measures = _headline(results)
-    effects = results.effects()
-    for name in measures:
-        values = results.measure(name)
-        for at in instants:
-            low, middle, high = (float(q) for q in _quantiles(values[:, at]))
-            date = str(results.instants[at])[:7]
-            lines.append(f"{name:>12} at {date}: {middle:6.1%}  (5-95 %: {low:.1%} to {high:.1%})")
-    if len(effects):
-        lines += [
-            "",
-            f"Change in {measures[-1]} at {str(results.instants[instants[-1]])[:7]}, in percentage points:",
-        ]
-        last = effects[(effects["measure"] == measures[-1]) & (effects["date"] == effects["date"].max())]
-        for row in last.itertuples():
-            lines.append(f"{100 * row.mean:+8.1f}  ({100 * row.low:+.1f} to {100 * row.high:+.1f})  {row.policy}")
-    return "\n".join([*lines, "", f"Report: {written / 'report.html'}"])
-
-
-def _quantiles(values: Any) -> Any:
-    import numpy as np
-
-    return np.quantile(values, (0.05, 0.5, 0.95))
-
-
-def _headline(results: Results) -> list[str]:
-    """The measures that the summary tells: the targeted technologies, and coverage."""
-    targeted = dict.fromkeys(target.technology for target in results.scenario.targets.values())
-    return [*targeted, "coverage"]
-
-
-def summary_json(results: Results, written: Path) -> str:
-    """What a run found, for machines."""
-    effects = results.effects()
-    effects["date"] = effects["date"].astype(str)
-    found: dict[str, Any] = {
-        "folder": str(written),
-        "report": str(written / "report.html"),
-        "scenario": results.scenario.name,
-        "replicates": results.replicates,
-        "seed": results.seed,
-        "policies": list(results.arms),
-        "measures": {},
-        "effects": effects.to_dict("records"),
-    }
-    for name in _headline(results):
-        values = results.measure(name)
-        found["measures"][name] = {
-            str(results.instants[at]): dict(
-                zip(("q05", "q50", "q95"), map(float, _quantiles(values[:, at])), strict=True)
-            )
-            for at in results.effect_instants()
-        }
-    return json.dumps(found, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else str(value)
 
 
 @program.command()

@@ -25,9 +25,6 @@ from sim.cli.common import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from sim.studies.compare import Comparison
     from sim.studies.execution import Estimate
     from sim.studies.leaders import LeadersAnswer
     from sim.studies.seek import TargetAnswer
@@ -215,70 +212,10 @@ def compare_command(
     folders: tuple[str, ...], baseline: str | None, measures: tuple[str, ...], output: Path | None, machine: bool
 ) -> None:
     """Put results folders side by side: differences with their intervals, and the cost of a point."""
-    from sim.studies.compare import compare_folders
+    from sim.studies.compare import compare_folders, save
 
     found = compare_folders(folders, baseline, measures or None)
-    table, costs = found.table(), found.cost_effectiveness()
     if output is not None:
-        _write_comparison(found, output)
-    if machine:
-        told = {name: json.loads(part.to_json(orient="records")) for name, part in (("table", table), ("costs", costs))}
-        click.echo(json.dumps({"baseline": found.base.name, **told}, ensure_ascii=False))
-        return
-    click.echo(_comparison_told(found, table, costs))
-
-
-def _write_comparison(found: Comparison, folder: Path) -> None:
-    """Tables and picture into a folder that is new or holds an earlier comparison."""
-    from sim.report.style import svg
-    from sim.results.folder import write_csv, write_text
-    from sim.scenario.errors import InputError, Problem
-    from sim.studies.compare import comparison_figure
-
-    names = {"comparison.csv", "costs.csv", "comparison.svg", "comparison.png"}
-    if folder.exists() and {path.name for path in folder.iterdir()} - names:
-        message = "this exists and is not a comparison"
-        raise InputError(Problem(str(folder), 0, "output", message, "another folder with -o"))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_csv(found.table(), folder / "comparison.csv")
-    write_csv(found.cost_effectiveness(), folder / "costs.csv")
-    picture = comparison_figure(found)
-    write_text(folder / "comparison.svg", svg(picture, "comparison", alone=True))
-    picture.savefig(folder / "comparison.png", dpi=150, metadata={"Software": None})
-    say(f"Tables and picture: {folder}")
-
-
-_PRICED = {
-    "costs": "Costs: public money for each further percentage point of coverage",
-    "saves": "Saves, and loses coverage: public money saved for each percentage point lost",
-    "better": "Better: more coverage, and not clearly more public money",
-    "worse": "Worse: less coverage, and not clearly less public money",
-    "cannot be told": "Cannot be told: the effect on coverage may be none",
-}
-
-
-def _comparison_told(found: Comparison, table: pd.DataFrame, costs: pd.DataFrame) -> str:
-    """The differences at the last date, in lines."""
-    from sim.results.measures import unit_of
-
-    date, titles = found.columns[-1][1], {entry.name: entry.title for entry in found.entries}
-    lines = [f"Differences from {found.base.title}, {date}; 95 % intervals of the mean"]
-    for measure in dict.fromkeys(name for name, when in found.columns if when == date):
-        chosen = table[(table["measure"] == measure) & (table["date"] == date)].to_dict("records")
-        times, unit = unit_of(measure, found.currency)
-        there = f"{times * chosen[0]['baseline']:.4g}" + (" %" if times == 100 else "")
-        form = ".2f" if "points" in unit else ".4g"
-        lines += ["", f"{measure}, {unit} (there {there})"]
-        for row in chosen:
-            middle, low, high = (f"{times * row[part]:+{form}}" for part in ("difference", "low", "high"))
-            other = "" if row["paired"] else "  [not paired: other seed]"
-            lines.append(f"{middle:>12}  ({low} to {high})  {titles[row['name']]}{other}")
-    dated = costs[costs["date"] == date]
-    unit = f"million {found.currency}".strip()
-    for case, words in _PRICED.items():
-        priced = dated[dated["case"] == case].to_dict("records")
-        lines += ["", f"{words}, {unit}" if case in ("costs", "saves") else words] if priced else []
-        for row in priced:
-            told = f"{row['per_point']:12.4g}  ({row['low']:.4g} to {row['high']:.4g})  "
-            lines.append((told if case in ("costs", "saves") else " " * 4) + titles[row["name"]])
-    return "\n".join(lines)
+        save(found, output)
+        say(f"Tables and picture: {output}")
+    click.echo(json.dumps(found.told(), ensure_ascii=False) if machine else found.summary())

@@ -21,6 +21,9 @@ from sim.scenario.scenario import Scenario
 if TYPE_CHECKING:
     import pandas as pd
 
+_TOLD = (0.05, 0.5, 0.95)
+"""Quantiles over replicates that a summary tells."""
+
 
 def run(
     scenario: Scenario,
@@ -257,6 +260,52 @@ class Results:
     def _repr_html_(self) -> str:
         """What a notebook shows: the answer in sentences and the main figures."""
         return str(_picture_maker("html")(self))
+
+    @property
+    def headline(self) -> list[str]:
+        """The measures that a summary tells: the targeted technologies, and coverage."""
+        targeted = dict.fromkeys(target.technology for target in self.scenario.targets.values())
+        return [*targeted, "coverage"]
+
+    def summary(self) -> str:
+        """What a run found, in a few lines for people."""
+        lines = [self.scenario.title, f"{self.replicates} replicates of each arm, seed {self.seed}", ""]
+        instants, effects = self.effect_instants(), self.effects()
+        for name in self.headline:
+            values = self.measure(name)
+            for at in instants:
+                low, middle, high = np.quantile(values[:, at], _TOLD)
+                date = str(self.instants[at])[:7]
+                lines.append(f"{name:>12} at {date}: {middle:6.1%}  (5-95 %: {low:.1%} to {high:.1%})")
+        if len(effects):
+            last = effects[(effects["measure"] == "coverage") & (effects["date"] == effects["date"].max())]
+            lines += ["", f"Change in coverage at {str(self.instants[instants[-1]])[:7]}, in percentage points:"]
+            lines += [
+                f"{100 * row.mean:+8.1f}  ({100 * row.low:+.1f} to {100 * row.high:+.1f})  {row.policy}"
+                for row in last.itertuples()
+            ]
+        return "\n".join(lines)
+
+    def told(self) -> dict[str, Any]:
+        """What a run found, for machines."""
+        effects = self.effects()
+        quantiles = {
+            name: {
+                str(self.instants[at]): dict(
+                    zip(("q05", "q50", "q95"), np.quantile(values[:, at], _TOLD).tolist(), strict=True)
+                )
+                for at in self.effect_instants()
+            }
+            for name, values in ((name, self.measure(name)) for name in self.headline)
+        }
+        return {
+            "scenario": self.scenario.name,
+            "replicates": self.replicates,
+            "seed": self.seed,
+            "policies": list(self.arms),
+            "measures": quantiles,
+            "effects": effects.assign(date=effects["date"].astype(str)).to_dict("records"),
+        }
 
     def __repr__(self) -> str:
         """A line that says what was run."""

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim.results.arm import BASELINE, Arm
-from sim.results.effects import effect, in_common, price
+from sim.results.effects import Case, effect, in_common, price
 from sim.results.measures import GRP, MONEY, Measures, default_measures, label, measure_names, unit_of
 from sim.results.run import Results
-from sim.scenario.errors import InputError, Problem, nearest
+from sim.scenario.errors import InputError, Problem, refused, unknown
 from sim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+_FILES = {"comparison.csv", "costs.csv", "comparison.svg", "comparison.png"}
+_PRICED = {
+    Case.COSTS: "Costs: public money for each further percentage point of coverage",
+    Case.SAVES: "Saves, and loses coverage: public money saved for each percentage point lost",
+    Case.BETTER: "Better: more coverage, and not clearly more public money",
+    Case.WORSE: "Worse: less coverage, and not clearly less public money",
+    Case.UNTOLD: "Cannot be told: the effect on coverage may be none",
+}
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,51 @@ class Comparison:
         columns = ["name", "date", "case", "points", "millions", "per_point", "low", "high"]
         return pd.DataFrame(rows, columns=columns)
 
+    def summary(self) -> str:
+        """The differences and prices at the last date, in lines for people."""
+        date = self.columns[-1][1]
+        table = self.table()
+        lines = [f"Differences from {self.base.title}, {date}; 95 % intervals of the mean"]
+        for measure in dict.fromkeys(name for name, when in self.columns if when == date):
+            chosen = table[(table["measure"] == measure) & (table["date"] == date)]
+            lines += ["", *self._differences(measure, chosen.to_dict("records"))]
+        costs = self.cost_effectiveness()
+        return "\n".join([*lines, *self._prices(costs[costs["date"] == date])])
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What people call each entry."""
+        return {entry.name: entry.title for entry in self.entries}
+
+    def _differences(self, measure: str, rows: Sequence[Mapping[Any, Any]]) -> list[str]:
+        """A measure's value at the baseline, and a line for each entry."""
+        times, unit = unit_of(measure, self.currency)
+        there = f"{times * rows[0]['baseline']:.4g}" + (" %" if times == 100 else "")
+        form = ".2f" if "points" in unit else ".4g"
+        lines = [f"{measure}, {unit} (there {there})"]
+        for row in rows:
+            middle, low, high = (f"{times * row[part]:+{form}}" for part in ("difference", "low", "high"))
+            other = "" if row["paired"] else "  [not paired: other seed]"
+            lines.append(f"{middle:>12}  ({low} to {high})  {self.titles[row['name']]}{other}")
+        return lines
+
+    def _prices(self, costs: pd.DataFrame) -> list[str]:
+        """The entries of each case under its words; with a price where the case has one."""
+        lines, unit = [], f"million {self.currency}".strip()
+        for case, words in _PRICED.items():
+            rows, priced = costs[costs["case"] == case].to_dict("records"), case in (Case.COSTS, Case.SAVES)
+            lines += ["", f"{words}, {unit}" if priced else words] if rows else []
+            for row in rows:
+                told = f"{row['per_point']:12.4g}  ({row['low']:.4g} to {row['high']:.4g})  " if priced else " " * 4
+                lines.append(told + self.titles[row["name"]])
+        return lines
+
+    def told(self) -> dict[str, Any]:
+        """The comparison for machines: both tables, a record a row."""
+        tables = {"table": self.table(), "costs": self.cost_effectiveness()}
+        records = {name: json.loads(part.to_json(orient="records")) for name, part in tables.items()}
+        return {"baseline": self.base.name, **records}
+
 
 def compare(
     runs: Mapping[str, Results], baseline: str | None = None, measures: Sequence[str] | None = None
@@ -112,7 +167,7 @@ def compare(
     names = list(runs)
     chosen = names[0] if baseline is None else baseline
     if chosen not in runs:
-        raise _refused("baseline", f"{chosen!r} is not one of the runs", ", ".join(names), nearest(chosen, names))
+        raise InputError(unknown(chosen, "one of the runs", names, "", "baseline"))
     first = runs[chosen].scenario
     currencies = {run.scenario.currency for run in runs.values()}
     wanted = _measures(runs, first, measures, len(currencies) == 1)
@@ -125,7 +180,7 @@ def compare(
     base = next(entry for entry in entries if (entry.run, entry.policy) == (chosen, BASELINE))
     others = tuple(entry for entry in entries if entry is not base)
     if not others:
-        raise _refused("runs", "there is nothing to compare", "two runs, or one with policies")
+        raise refused("runs", "there is nothing to compare", "two runs, or one with policies")
     columns = tuple((name, label(first, first.step_of(date))) for date in dates for name in wanted)
     return Comparison(base, others, columns, first.currency)
 
@@ -140,8 +195,7 @@ def _measures(
         common = [name for name in common if name not in (*MONEY, GRP)]
     for name in measures or ():
         if name not in common:
-            message = f"{name!r} is no measure of all these runs"
-            raise _refused("--measure", message, ", ".join(common), nearest(name, common))
+            raise InputError(unknown(name, "a measure of all these runs", common, "", "--measure"))
     return tuple(measures or (name for name in default_measures(first).names if name in common))
 
 
@@ -149,7 +203,7 @@ def _dates(runs: Mapping[str, Results], first: Scenario) -> list[np.datetime64]:
     dates = [first.instant(step) for step in default_measures(first).instants]
     covered = [d for d in dates if all(0 <= r.scenario.step_of(d) <= r.scenario.steps for r in runs.values())]
     if not covered:
-        raise _refused("runs", "the runs have no date in common", f"runs that cover {dates[-1]}")
+        raise refused("runs", "the runs have no date in common", f"runs that cover {dates[-1]}")
     return covered
 
 
@@ -160,10 +214,6 @@ def _entry(run: str, seed: int, arm: Arm, several: bool, names: Sequence[str], d
     if several:
         name, title = run if name == BASELINE else f"{run}: {name}", f"{run}: {title}"
     return Entry(name, title, run, arm.name, seed, figures)
-
-
-def _refused(key: str, message: str, allowed: str = "", close: str = "") -> InputError:
-    return InputError(Problem("compare", 0, key, message, allowed, close))
 
 
 def compare_folders(
@@ -217,3 +267,19 @@ def comparison_figure(found: Comparison, date: str | None = None) -> Figure:
         words = f"Difference from {found.base.title}, {at}; 95 % interval of the mean; hollow: not paired"
         picture.text(left / size[0], 0.06 / size[1], words, fontsize=SMALL, color=INK)
     return picture
+
+
+def save(found: Comparison, folder: Path) -> None:
+    """Write tables and picture into a folder that is new or holds an earlier comparison. Raises InputError."""
+    from sim.report.style import svg
+    from sim.results.folder import write_csv, write_text
+
+    if folder.exists() and {path.name for path in folder.iterdir()} - _FILES:
+        message = "this exists and is not a comparison"
+        raise InputError(Problem(str(folder), 0, "output", message, "another folder with -o"))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(found.table(), folder / "comparison.csv")
+    write_csv(found.cost_effectiveness(), folder / "costs.csv")
+    picture = comparison_figure(found)
+    write_text(folder / "comparison.svg", svg(picture, "comparison", alone=True))
+    picture.savefig(folder / "comparison.png", dpi=150, metadata={"Software": None})
