@@ -90,6 +90,7 @@ _HELP = {
 
 
 def _command(found: Any) -> click.Command:
+    """What an entry point or a module gave, if it is a command."""
     if not isinstance(found, click.Command):
         raise TypeError(f"{found!r} is not a command")
     return found
@@ -137,12 +138,12 @@ def run(
 
     count = replicates or scenario.replicates
     target = output or folder.default_folder(scenario, scenario.seed if seed is None else seed, count)
-    plan(scenario, policy, count)
+    plan(scenario, policy, count)  # refuses before a folder is made
     with folder.new_folder(target, force) as partial, _artist(threads) as artist:
         with progress_bar(f"{scenario.name}: {count} replicates") as advance:
             results = run_scenario(scenario, count, seed, policy, threads, advance)
         say("Writing tables, pictures and the report ...")
-        if artist:
+        if artist:  # pictures are drawn while tables are written
             artist.draw(results)
         folder.write(results, partial, _typed(), [functools.partial(_illustrate, artist)])
     page = target / "report.html"
@@ -211,7 +212,7 @@ def check(
         text = json.dumps(scenario.resolved(), ensure_ascii=False) if machine else scenario.resolved_toml()
         click.echo(text)
         return
-    for name in scenario.policies:
+    for name in scenario.policies:  # a policy may be wrong where the scenario is not
         scenario.arm(name)
     from sim.scenario.doubts import notes
 
@@ -219,11 +220,13 @@ def check(
 
 
 def _check_folder(path: Path, rerun: int | None) -> None:
+    """Say whether a folder of results or of a sweep is whole; exit 4 where it is not."""
     from sim.results.folder import check as check_files
 
     faults = check_files(path)
     if rerun and not faults:
         announce_compilation()
+        # both rooms have a `rerun`; a folder with a design is a sweep's
         module = import_module("sim.studies.sweep" if (path / "design.parquet").exists() else "sim.results.folder")
         faults = module.rerun(path, rerun)
     if faults:
@@ -234,6 +237,7 @@ def _check_folder(path: Path, rerun: int | None) -> None:
 
 
 def _described(scenario: Scenario) -> str:
+    """A valid scenario in one line."""
     members = int((~scenario.places.guide).sum())
     guides = len(scenario.places.id) - members
     parts = [
@@ -251,7 +255,7 @@ def _described(scenario: Scenario) -> str:
 @click.option("--no-open", is_flag=True, help="Do not open the browser.")
 def view(source: str, overrides: tuple[str, ...], port: int, no_open: bool) -> None:
     """Watch SCENARIO in the browser: play it, change policies, equip a town and see what follows."""
-    load_scenario(source, overrides)
+    load_scenario(source, overrides)  # what is wrong is told here, not in the browser
     from sim.scenario.document import parse_override
     from sim.view import serve
 
@@ -296,7 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, click.exceptions.Abort) as stopped:
         told = getattr(stopped, "how_to_resume", "") or "Interrupted; nothing was left behind. Run the command again."
         _fail(told, INTERRUPTED)
-    except BrokenPipeError:
+    except BrokenPipeError:  # `uptake check ... | head`: nobody reads on, and Python must not say so at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(DONE)
     except MemoryError:
@@ -312,6 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(text: str, code: int) -> None:
+    """Say it on stderr and end with a code."""
     say(text)
     sys.exit(code)
 

@@ -39,12 +39,13 @@ def write_scenario(folder: Path) -> Path:
         folder.mkdir(parents=True)
         return _written(folder)
     except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # half a scenario would be taken for one
         message = f"the folder cannot be written: {error.strerror or error}"
         raise _refused(folder, message, "a place that you may write to") from error
 
 
 def _written(folder: Path) -> Path:
+    """Copy the template under the folder's name, and write the schema that editors complete keys from."""
     from sim.scenario.schema import json_schema
 
     target = folder / f"{folder.name}.toml"
@@ -60,4 +61,5 @@ def _written(folder: Path) -> Path:
 
 
 def _refused(folder: Path, message: str, allowed: str) -> InputError:
+    """The error for a folder that no scenario can be written to."""
     return InputError(Problem(str(folder), 0, "NAME", message, allowed))

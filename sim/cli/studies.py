@@ -38,6 +38,7 @@ def varied_and_fixed(keys: Sequence[str]) -> tuple[dict[str, Any], list[str], st
     """Factors, overrides and policies of a command line: `key=a,b`, `key=low:high`, `key`; `key=a`; `policies=a,b`."""
     from sim.studies.design import parse_factor
 
+    # one value is an override like that of `uptake run`, so that a study can be of a changed scenario
     factors: dict[str, Any] = {}
     fixed: list[str] = []
     policies: str | list[str] | None = None
@@ -85,6 +86,7 @@ def sweep_command(
     if threads and address:
         raise click.UsageError("--threads and --cluster exclude each other.")
     study = _study(source, keys, design, n, replicates, resume)
+    # input is checked by now: nobody waits half a minute to be told of a wrong key
     announce_compilation()
     from sim.studies import execution
     from sim.studies.sweep import run_study
@@ -96,11 +98,11 @@ def sweep_command(
     with execution.cluster(address) if address else nullcontext() as executor:
         try:
             found = run_study(study, folder, resume is not None, executor, threads, rate_of_runs(len(study)), [_report])
-        except execution.Interrupted as stopped:
+        except execution.Interrupted as stopped:  # click would turn it into an Abort, which says nothing
             say(stopped.how_to_resume)
             raise click.exceptions.Exit(INTERRUPTED) from None
     click.echo(json.dumps(found.told(), ensure_ascii=False) if machine else found.summary())
-    if found.faults:
+    if found.faults:  # the rest is done and told; the exit code says that it is not all
         say(f"{len(found.faults)} runs failed; they are listed in {folder / 'failed.csv'}")
         raise click.exceptions.Exit(SOME_FAILED)
 
@@ -122,10 +124,13 @@ def _study(
 
 
 def _default_folder(study: Study) -> Path:
+    """results/<scenario>-sweep-<time>-<hash>."""
+    # the hash tells apart two sweeps begun in the same second
     return Path("results") / f"{study.scenario.name}-sweep-{time.strftime('%Y%m%d-%H%M%S')}-{study.ids[0][:8]}"
 
 
 def _report(found: Sweep, folder: Path) -> None:
+    """The report and its pictures, written before the folder is sealed."""
     from sim.report.sweep import write_sweep_report
 
     write_sweep_report(found, folder / "report.html", folder / "figures")

@@ -14,7 +14,7 @@ from sim.engine.rows import execute, rows_of, structures
 from sim.results.arm import BASELINE, SIZE_CLASSES, Arm
 from sim.results.effects import effect, policies
 from sim.results.measures import bands
-from sim.scenario.errors import InputError, Problem
+from sim.scenario.errors import InputError, Problem, refused
 from sim.scenario.places import MEMORY_LIMIT
 from sim.scenario.scenario import Scenario
 
@@ -75,11 +75,16 @@ def _refuse_absurd(scenario: Scenario, replicates: int, arms: int) -> None:
     years = scenario.end.year - scenario.start.year + 1
     yearly = (len(scenario.regions.id) + 1) * years * 8 * (len(FLOWS) + len(ECONOMY))
     size = arms * replicates * (cells * (EVENT.itemsize + PAYMENT.itemsize) + yearly)
+    what = f"{replicates} replicates of {arms} arms"
+    refuse_size(what, size, replicates, "replicates; `uptake sweep` keeps no events")
+
+
+def refuse_size(what: str, size: int, count: int, unit: str) -> None:
+    """Raises InputError where `what` needs more than the memory that is allowed, and says how many units would fit."""
     if size > MEMORY_LIMIT:
-        message = f"{replicates} replicates of {arms} arms may need {size / 2**30:,.0f} GB"
-        most = max(1, int(replicates * MEMORY_LIMIT / size))
-        allowed = f"up to {MEMORY_LIMIT / 2**30:g} GB, about {most} replicates; `uptake sweep` keeps no events"
-        raise InputError(Problem("command line", 0, "replicates", message, allowed))
+        most = max(1, int(count * MEMORY_LIMIT / size))
+        allowed = f"up to {MEMORY_LIMIT / 2**30:g} GB, about {most} {unit}"
+        raise refused("replicates", f"{what} may need {size / 2**30:,.0f} GB", allowed)
 
 
 def arm_names(scenario: Scenario, policy: str | Sequence[str] | None) -> list[str]:

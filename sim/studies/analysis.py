@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RESAMPLES = 200
 CONFIDENCE = 0.95
 TAIL = 0.2
+"""The part of a factor's range that counts as its low, and as its high end."""
 
 
 def sobol_indices(names: Sequence[str], figures: np.ndarray, seed: int = 0) -> pd.DataFrame:
@@ -51,12 +52,17 @@ def interactions(names: Sequence[str], figures: np.ndarray, seed: int = 0) -> pd
 
 
 def _salib(names: Sequence[str], figures: np.ndarray, seed: int) -> Mapping[str, np.ndarray]:
+    """SALib's indices S1, ST float64[d] and S2 float64[d, d], each with its half-width; NaN where nothing varies.
+
+    Raises ValueError where the figures are not those of a Saltelli design.
+    """
     from SALib.analyze import sobol
 
     d = len(names)
     figures = np.asarray(figures, dtype=np.float64)
     if len(figures) % (2 * d + 2):
         raise ValueError(f"{len(figures)} figures are not a Saltelli design of {d} factors")
+    # SALib would divide by a variance of 0, and one NaN would spread to every index unsaid
     if np.isnan(figures).any() or np.ptp(figures) == 0.0:
         nothing = np.full(d, np.nan)
         found = dict.fromkeys(("S1", "S1_conf", "ST", "ST_conf"), nothing)
@@ -90,8 +96,10 @@ def tornado(names: Sequence[str], unit: np.ndarray, figures: np.ndarray, tail: f
     rows = []
     for j, name in enumerate(names):
         column = unit[:, j]
+        # an order statistic: levels of a list are not interpolated
         low, high = np.quantile(column, (tail, 1.0 - tail), method="inverted_cdf")
         below, above = figures[column <= low], figures[column >= high]
+        # a run that failed takes its point out, not the factor
         below, above = below[~np.isnan(below)], above[~np.isnan(above)]
         error = np.sqrt(_square_error(below) + _square_error(above))
         swing = above.mean() - below.mean() if len(below) and len(above) else np.nan
@@ -102,6 +110,7 @@ def tornado(names: Sequence[str], unit: np.ndarray, figures: np.ndarray, tail: f
 
 
 def _square_error(figures: np.ndarray) -> float:
+    """The squared standard error of a mean."""
     return float(figures.var(ddof=1) / len(figures)) if len(figures) > 1 else np.nan
 
 
@@ -123,6 +132,7 @@ def regret(
     if not len(values):
         return pd.DataFrame({"policy": names, "mean": np.nan, "largest_regret": np.nan})
     sign = 1.0 if more_is_better else -1.0
+    # world by world, since all policies meet the same parameters and luck there
     losses = (sign * values).max(axis=1, keepdims=True) - sign * values
     error = 1.96 * losses.std(axis=0, ddof=1) / np.sqrt(len(losses)) if len(losses) > 1 else np.nan
     table = pd.DataFrame(
@@ -135,6 +145,7 @@ def regret(
             "regret_high": losses.mean(axis=0) + error,
             "regret_95": np.quantile(losses, 0.95, axis=0),
             "largest_regret": losses.max(axis=0),
+            # shares carry rounding in their last bits
             "best": (losses <= 1e-12).mean(axis=0),
             "robust": _chosen(losses, seed, resamples),
         }
@@ -146,6 +157,7 @@ def _chosen(losses: np.ndarray, seed: int, resamples: int) -> np.ndarray:
     """How often each policy has the smallest largest regret when worlds are drawn anew; ties go to the smaller mean."""
     generator = np.random.default_rng(seed)
     times = np.zeros(losses.shape[1])
+    # the largest regret rests on a single world: drawn anew, that world is often not there
     for _ in range(resamples):
         drawn = losses[generator.integers(0, len(losses), len(losses))]
         times[np.lexsort((drawn.mean(axis=0), drawn.max(axis=0)))[0]] += 1

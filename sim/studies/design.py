@@ -19,6 +19,7 @@ DESIGNS = ("grid", "lhs", "sobol")
 GRID_LEVELS = 5
 POINTS = 256
 LARGEST_DESIGN = 10_000_000
+"""Points; a design is held in memory as a whole."""
 FIT = "fit"
 VARIABLE = (*POLICY_KEYS, "parameters")
 """Sections whose keys may vary; others, such as the end or the seed, are the same for a whole study."""
@@ -53,7 +54,7 @@ class Factor:
             found = np.exp(math.log(self.low) + np.asarray(unit) * (math.log(self.high) - math.log(self.low)))
         else:
             found = self.low + np.asarray(unit) * (self.high - self.low)
-        found = np.clip(found, self.low, self.high)
+        found = np.clip(found, self.low, self.high)  # the exponential of a logarithm may be a bit too large
         return [round(x) for x in found] if self.whole else [float(x) for x in found]
 
     def grid(self, levels: int) -> list[Any]:
@@ -73,6 +74,7 @@ def factor_from(plain: Mapping[str, Any]) -> Factor:
     """The factor that `Factor.plain` told."""
     keys = tuple(plain["keys"])
     if "levels" in plain:
+        # JSON knows no tuples
         joint = len(keys) > 1
         return Factor(keys, tuple(tuple(x) if joint else x for x in plain["levels"]))
     return Factor(keys, (), plain["low"], plain["high"], plain["log"], plain["whole"])
@@ -130,19 +132,22 @@ def _known_keys() -> list[str]:
 
 
 def _factor(scenario: Scenario, key: str, spec: Any) -> Factor:
+    """The factor of one key that is no draw of a fit. Raises InputError for what is neither a range nor a list."""
     if spec is None:
         spec = plausible(scenario, key)
     if isinstance(spec, tuple) and len(spec) in (2, 3) and (len(spec) == 2 or spec[2] == "log"):
         return _range(key, spec[0], spec[1], len(spec) == 3)
     if isinstance(spec, list | tuple | np.ndarray) and len(spec):
         levels = [x.item() if isinstance(x, np.generic) else x for x in spec]
-        if len({repr(x) for x in levels}) < len(levels):
+        if len({repr(x) for x in levels}) < len(levels):  # repr, since 1 and True are equal
             raise refused(key, "a value is there twice", "each value once")
         return Factor((key,), tuple(levels))
+    # a tuple of two numbers was a range above; [a, b] are two levels
     raise refused(key, f"{spec!r} is neither a range nor a list", "(low, high), (low, high, 'log') or [a, b, ...]")
 
 
 def _range(key: str, low: Any, high: Any, log: bool) -> Factor:
+    """A factor along a range. Raises InputError for what is no range."""
     if not all(isinstance(x, int | float | np.number) and math.isfinite(x) for x in (low, high)):
         raise refused(key, f"{low!r} to {high!r} is not a range", "two numbers")
     if not low < high:
@@ -181,6 +186,7 @@ def _joint(scenario: Scenario, keys: Sequence[str]) -> Factor:
             allowed = ", ".join(known) or "a scenario with parameters.fit"
             raise refused(key, "the scenario has no fit with draws of this key", allowed, nearest(key, known))
     assert fit is not None
+    # in the order of the first key, so that positions in the unit cube mean something: low to high
     rows = sorted(zip(*(fit.draws[key].tolist() for key in keys), strict=True))
     return Factor(tuple(keys), tuple(rows) if len(keys) > 1 else tuple(row[0] for row in rows))
 
@@ -234,8 +240,9 @@ def design_of(factors: Sequence[Factor], kind: str = "sobol", n: int | None = No
 
 
 def _grid(factors: Sequence[Factor], n: int) -> Design:
+    """Every combination of levels, the last factor fastest. Raises InputError where they are too many."""
     axes = [factor.grid(n) for factor in factors]
-    size = math.prod(len(axis) for axis in axes)
+    size = math.prod(len(axis) for axis in axes)  # before anything as large is made
     if size > LARGEST_DESIGN:
         raise refused("n", f"the grid would have {size} points", f"up to {LARGEST_DESIGN}; or --design lhs")
     picks = np.array(list(itertools.product(*(range(len(axis)) for axis in axes))))
@@ -245,6 +252,7 @@ def _grid(factors: Sequence[Factor], n: int) -> Design:
 
 
 def _by_key(factors: Sequence[Factor], columns: Sequence[list[Any]]) -> dict[str, list[Any]]:
+    """Values of each key, from those of each factor: joint draws are taken apart."""
     values: dict[str, list[Any]] = {}
     for factor, column in zip(factors, columns, strict=True):
         if len(factor.keys) == 1:
@@ -255,19 +263,21 @@ def _by_key(factors: Sequence[Factor], columns: Sequence[list[Any]]) -> dict[str
 
 
 def _hypercube(dimensions: int, n: int, seed: int) -> np.ndarray:
+    """A Latin hypercube (McKay, Beckman and Conover 1979), float64[n, dimensions]."""
     from scipy.stats import qmc
 
     return np.asarray(qmc.LatinHypercube(dimensions, seed=np.random.default_rng(seed)).random(n))
 
 
 def _saltelli(dimensions: int, n: int, seed: int) -> np.ndarray:
+    """Saltelli's (2002) design for first, second and total indices, float64[n (2 d + 2), d]."""
     from SALib.sample import sobol
 
     return np.asarray(sobol.sample(problem(dimensions), n, calc_second_order=True, seed=seed % 2**32))
 
 
 def problem(dimensions: int) -> dict[str, Any]:
-    """SALib's name for the unit cube."""
+    """SALib's name for the unit cube: ranges are ours, so that a logarithmic one is sampled along its logarithm."""
     return {
         "num_vars": dimensions,
         "names": [f"x{j}" for j in range(dimensions)],

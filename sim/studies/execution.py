@@ -21,10 +21,13 @@ from sim.studies.tasks import attempt, attempt_remotely, fault
 PART_SECONDS = 1.5
 """What a part should take: long enough that handing over costs nothing, short enough that a crash costs nothing."""
 LARGEST_PART = 20_000
+"""Runs: what a crash may cost at most, where runs are fast."""
 IN_FLIGHT = 64
+"""Parts handed over at a time: more would only fill the executor's memory, and be lost with it."""
 TIMING_SECONDS = 0.4
 CLUSTER_SECONDS = 10
 _RUN_BYTES = 40
+"""Of a run on disk beside its figures."""
 
 Progress = Callable[[int, int], None]
 
@@ -53,6 +56,7 @@ class Job:
         self.faults |= {int(numbers[i]): text for i, text in faults.items()}
         whole = np.array([i for i in range(len(numbers)) if i not in faults], dtype=np.int64)
         numbers, figures = numbers[whole], figures[whole]
+        # written before it is counted as done: what is told to be kept is kept
         if self.folder is not None and len(numbers):
             write_part(self.study, self.folder, numbers, figures)
         self.figures[numbers], self.done[numbers] = figures, True
@@ -75,6 +79,7 @@ def fill(
         figures, done = np.full((len(study), len(study.columns)), np.nan), np.zeros(len(study), bool)
     else:
         figures, done = kept(study, folder)
+    # runs that cannot be are not tried: no executor need find out
     point, arm, _ = study.split(np.arange(len(study)))
     faults: dict[int, str] = {}
     for (p, a), text in study.refused.items():
@@ -106,6 +111,7 @@ def _on_threads(job: Job, missing: np.ndarray, threads: int | None) -> None:
 
 
 def _part_size(study: Study, threads: int | None) -> int:
+    """Runs that take `PART_SECONDS`, by a few that are timed."""
     return int(np.clip(PART_SECONDS / pace(study, threads), 1, LARGEST_PART))
 
 
@@ -124,7 +130,7 @@ def _on_executor(job: Job, missing: np.ndarray, executor: Executor) -> None:
             for future in finished:
                 queue += _taken(job, future, running.pop(future))
     finally:
-        for future in running:
+        for future in running:  # else an interrupted sweep would go on elsewhere
             future.cancel()
 
 
@@ -177,6 +183,7 @@ def pace(study: Study, threads: int | None = None) -> float:
         study.frame.compute(ends, threads)
     size = 4
     while True:
+        # from the whole study: points may differ in what they cost, and the first ones may be alike
         numbers = np.unique(np.linspace(0, len(study) - 1, min(size, len(study))).astype(int))
         start = time.perf_counter()
         attempt(study.frame, study.task(numbers), threads)
@@ -205,7 +212,7 @@ def cluster(address: str, workers: int = 1) -> Iterator[Executor]:
         message = f"no Dask scheduler answers at {address}: {error}"
         raise refused("--cluster", message, "such as tcp://127.0.0.1:8786") from None
     with client:
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # fewer workers than hoped for are enough
             client.wait_for_workers(workers, timeout=CLUSTER_SECONDS)
         answers = client.run(version, on_error="return")
         told = {worker: text if isinstance(text, str) else fault(text) for worker, text in answers.items()}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPLICATES_LEADERS, REPLICATES_WORTH = 48, 100
+"""Replicates of a trial of the search, and for what leaders are worth."""
 SECONDS_BETWEEN_LINES = 10.0
 
 Progress = Callable[[str], None]
@@ -90,6 +91,7 @@ def seek_leaders(
         raise refused("--at", f"nothing can follow what is given at the end, {at}", "a date before the end")
     used = scenario.seed if seed is None else int(seed)
     equipping = _Equipping(scenario, _technologies(scenario, portfolio), step, measure, used, threads)
+    # the search picks what looks best on its own replicates: only others tell what the choice is worth
     search, fresh = np.arange(replicates), np.arange(replicates, 3 * replicates)
     chosen = _greedy(equipping, candidates, n, search, progress or (lambda _: None))
     size, heed = np.asarray(scenario.places.population), _weight_with_others(equipping.shared)
@@ -105,6 +107,7 @@ def seek_leaders(
 
 def _candidates(scenario: Scenario) -> list[int]:
     """Focus municipalities without a portfolio, in the table's order."""
+    # guides lie outside, and a place with a portfolio leads already
     free = ~np.asarray(scenario.portfolio).any(axis=1) & ~np.asarray(scenario.places.guide)
     return np.flatnonzero(free & np.isin(scenario.places.region, scenario.focus_rows)).tolist()
 
@@ -130,6 +133,7 @@ def _weight_with_others(shared: Structure) -> np.ndarray:
     """The weight with which others in the region listen to each place (a row of the table), int64[n]."""
     channel = shared.network.peers
     total = np.zeros(len(shared.places), np.int64)
+    # links are stored by source: how often each place is one, in the order of the weights
     sources = np.repeat(np.arange(len(total)), np.diff(channel.out_start))
     np.add.at(total, sources, channel.outward["weight"])
     return total
@@ -152,7 +156,7 @@ class _Equipping:
 
     def figures(self, places: Sequence[int], replicates: np.ndarray) -> np.ndarray:
         """The measure of each replicate, float64[replicates]; what was asked before is not computed again."""
-        key = (frozenset(places), int(replicates[0]))
+        key = (frozenset(places), int(replicates[0]))  # replicates are a range: the first tells which one
         if key not in self.known:
             self.known[key] = self._figures(places, replicates)
         return self.known[key]
@@ -176,6 +180,7 @@ def with_portfolio(scenario: Scenario, places: Iterable[int], technologies: np.n
     for place in places:
         portfolio[place, technologies] = has
     portfolio.flags.writeable = False
+    # past the scenario's document, which takes longer to read than a trial to run; only tables of its own are changed
     return replace(scenario, portfolio=portfolio)
 
 
@@ -278,6 +283,7 @@ def elsewhere(scenario: Scenario, shared: Structure, place: int, measure: str, s
     if not reducer.shares:
         shares = [name for name in measure_names(scenario) if name not in (*MONEY, GRP)]
         raise InputError(unknown(measure, "a share", shares, "", "measure"))
+    # the weight of the place goes to the others, so that the measure stays a share
     weights = reducer.weights.copy()
     total = weights.sum()
     weights[place] = 0.0

@@ -52,7 +52,7 @@ def prepare(study: Study, folder: Path, resume: bool) -> None:
     elif folder.exists() and any(path.name != "parts" for path in folder.iterdir() if path.suffix != ".tmp"):
         raise _wrong(folder, "this exists and is not a sweep", "another folder")
     (folder / "parts").mkdir(parents=True, exist_ok=True)
-    for leftover in folder.rglob("*.tmp"):
+    for leftover in folder.rglob("*.tmp"):  # nobody else writes here: the lock is ours
         leftover.unlink()
     write_once(folder / "resolved.json", json.dumps(study.scenario.resolved(), ensure_ascii=False, sort_keys=True))
     write_text(folder / "STATUS", PARTIAL + "\n")
@@ -61,6 +61,7 @@ def prepare(study: Study, folder: Path, resume: bool) -> None:
 
 
 def _wrong(folder: Path, message: str, allowed: str) -> InputError:
+    """The error for a folder that cannot be written to, or gone on with."""
     return InputError(Problem(str(folder), 0, "output", message, allowed))
 
 
@@ -109,6 +110,7 @@ def kept(study: Study, folder: Path) -> tuple[np.ndarray, np.ndarray]:
         pairs = [(i, row) for row, run in enumerate(table["run"].to_pylist()) for i in numbers_of.get(run, ())]
         if pairs:
             numbers, rows = np.array(pairs).T
+            # by name: the order of columns in a file promises nothing
             figures = np.column_stack([table[name].to_numpy() for name in study.columns])
             found[numbers], there[numbers] = figures[rows], True
     return found, there
@@ -123,7 +125,7 @@ def _plain(folder: Path) -> dict[str, Any]:
         raise _wrong(folder, "this is not a sweep's folder", "a folder that `uptake sweep` wrote") from None
     except (ValueError, TypeError) as error:
         raise InputError(Problem(str(path), 0, "", f"is not JSON: {error}")) from None
-    if plain.get("version") != __version__:
+    if plain.get("version") != __version__:  # the rules may have changed, and ids with them
         message = f"was made by version {plain.get('version')}; this is {__version__}"
         raise InputError(Problem(str(path), 0, "version", message, "the same version, or a new sweep"))
     return plain
@@ -135,5 +137,6 @@ def read_study(folder: str | Path) -> Study:
     plain = _plain(path)
     study = study_from(plain, load(path / "resolved.json"))
     if study.plain() != plain:
+        # such as a scenario that was copied over from another folder
         raise _wrong(path, "sweep.json and resolved.json do not belong together", "a folder as it was written")
     return study

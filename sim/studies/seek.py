@@ -19,10 +19,12 @@ from sim.studies.tasks import ExperimentalFrame, Task
 COARSE, FINE = 13, 15
 """Points along a path: first, and further ones around the place where the target begins to be reached."""
 REPLICATES = 400
+"""Replicates of a trial: a probability near 0.9 is then known to about 3 points."""
 RESAMPLES = 500
 CONFIDENCE = 0.95
 FORM = "MEASURE >= NUMBER at DATE, or <= (a share: 0 to 1 or in %; no date: the end), as 'programme >= 1 at 2024-01'"
 _SLACK = 1e-9
+"""Rounding of a share: 100 % of the municipalities may be 1 less a bit."""
 
 Progress = Callable[[str], None]
 
@@ -199,6 +201,7 @@ def seek_target(
     for path in _paths(trials, factors, base, now >= probability):
         say(", ".join(f"{key} from {a:g} to {b:g}" for key, (a, b) in path.ends.items()) + " ...")
         answers.append(_along(trials, path, probability, now >= probability, used))
+    # a lever's change is measured by its range: the levers have different units
     spans = {factor.name: factor.high - factor.low for factor in factors}
     answers.sort(key=lambda answer: (not answer.found, _size(answer, base, spans)))
     best: dict[tuple[str, ...], Answer] = {}
@@ -221,6 +224,7 @@ class _Trials:
         """The measure at each set of values, float64[sets, replicates]."""
         sets = len(next(iter(values.values()))) if values else 1
         times = self.replicates
+        # replicates inside: all trials of a path are one task, which the engine takes in few batches
         spread = {key: [x for x in column for _ in range(times)] for key, column in values.items()}
         task = Task(np.zeros(sets * times, int), np.tile(np.arange(times), sets), spread)
         return self.frame.compute(task, self.threads)[:, 0].reshape(sets, times)
@@ -252,8 +256,9 @@ def _paths(trials: _Trials, factors: Sequence[Factor], base: Mapping[str, float]
     for factor in factors:
         now, ends = base[factor.name], (factor.low, factor.high)
         paths += [Levers({factor.name: (now, end)}, whole) for end in ends if end != now]
-        if len(factors) == 1:
+        if len(factors) == 1:  # nothing to move together
             continue
+        # which end is better is seen from the measure at both, the other levers at the scenario's values
         across = Levers({factor.name: ends}, whole).values(np.array([0.0, 1.0]))
         low, high = trials.figures(across).mean(axis=1)
         better = (high >= low) == trials.condition.upward
@@ -271,9 +276,10 @@ def _along(trials: _Trials, path: Levers, probability: float, already: bool, see
     at = _crossing(way, hits.mean(axis=1), probability, already)
     if at is None:
         return _nearest(condition, path, way, figures, probability, already)
+    # a cell more on each side, since the finer grid may put the crossing elsewhere
     left = max(int(np.searchsorted(way, at)) - 1, 0)
     more = np.linspace(way[max(left - 1, 0)], way[min(left + 2, COARSE - 1)], FINE + 2)[1:-1]
-    more = np.setdiff1d(more, way)
+    more = np.setdiff1d(more, way)  # common random numbers: a point tried again would only say the same
     hits = np.concatenate([hits, condition.reached(trials.figures(path.values(more)))])
     way = np.r_[way, more]
     order = np.argsort(way)
@@ -294,6 +300,7 @@ def _nearest(
     """Where nothing is found: the point with the highest probability (lowest, where the target is reached already)."""
     chance = condition.reached(figures).mean(axis=1)
     kept = np.quantile(figures, 1.0 - probability if condition.upward else probability, axis=1)
+    # the chance decides, and where it is the same, such as 0 everywhere, the measure itself
     order = np.lexsort((kept if condition.upward else -kept, chance))
     best = int(order[0] if already else order[-1])
     return _answer(path, way[best], float(kept[best]), (path.at(None), path.at(None)), (way, chance), figures.shape[1])
@@ -324,7 +331,7 @@ def _crossing(way: np.ndarray, chance: np.ndarray, probability: float, already: 
     at = int(changed[0])
     if at == 0:
         return float(way[0])
-    rise = chance[at] - chance[at - 1]
+    rise = chance[at] - chance[at - 1]  # not 0: one side is below `probability`, the other is not
     return float(way[at - 1] + (way[at] - way[at - 1]) * (probability - chance[at - 1]) / rise)
 
 
@@ -335,6 +342,7 @@ def _interval(
     generator = np.random.default_rng(seed)
     found = []
     for _ in range(RESAMPLES):
+        # the same replicates at every point, as they met the same luck
         drawn = generator.integers(0, hits.shape[1], hits.shape[1])
         at = _crossing(way, hits[:, drawn].mean(axis=1), probability, already)
         found.append(np.inf if at is None else at)

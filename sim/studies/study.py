@@ -14,9 +14,8 @@ import numpy as np
 from sim import __version__
 from sim.engine.rows import in_rows
 from sim.results.measures import Measures, chosen_measures
-from sim.results.run import arm_names
+from sim.results.run import arm_names, refuse_size
 from sim.scenario.errors import InputError, refused
-from sim.scenario.places import MEMORY_LIMIT
 from sim.scenario.scenario import Scenario
 from sim.studies.design import Design, Factor, design_of, factor_from, factors_of, value_of
 from sim.studies.tasks import ExperimentalFrame, Task, fault
@@ -58,7 +57,7 @@ class Study:
         return point, arm, replicate
 
     def task(self, numbers: np.ndarray) -> Task:
-        """The runs of these numbers as a task."""
+        """The runs of these numbers, int64[...], as a task."""
         point, arm, replicate = self.split(numbers)
         values = {key: [column[i] for i in point] for key, column in self.design.values.items()}
         return Task(arm, replicate, values)
@@ -72,7 +71,7 @@ class Study:
 
     def _overrules(self, arm: str, key: str, column: Sequence[Any]) -> bool:
         """Whether an arm sets a key, seen from two values that do not come through."""
-        probes = (min(column), max(column))
+        probes = (min(column), max(column))  # two, since one of them may be what the policy sets
         return any(value_of(self.scenario.override({key: probe}).arm(arm), key) != probe for probe in probes)
 
     @cached_property
@@ -88,6 +87,7 @@ class Study:
         for number in range(len(self.design)):
             overrides = self.design.point(number)
             for arm in self.arms:
+                # the columns too: with other measures the same run gives other figures
                 what = [self.digest, overrides, arm, self.seed, self.columns, __version__]
                 told = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
                 for replicate in range(self.replicates):
@@ -105,6 +105,7 @@ class Study:
         """
         found: dict[tuple[int, int], str] = {}
         for a, arm in enumerate(self.arms):
+            # a scenario takes milliseconds to check, and a design may have millions of points
             if all(self._fault(corner, arm) == "" for corner in self._corners()):
                 continue
             faults = ((point, self._fault(self.design.point(point), arm)) for point in range(len(self.design)))
@@ -124,7 +125,7 @@ class Study:
         return ""
 
     def plain(self) -> dict[str, Any]:
-        """The study as JSON; the scenario is told by its hash."""
+        """The study as JSON, which `study_from` reads; the scenario is told by its hash, and stands in its own file."""
         return {
             "format": FORMAT,
             "version": __version__,
@@ -163,22 +164,14 @@ def study_of(
     used = scenario.seed if seed is None else int(seed)
     found = factors_of(scenario, factors)
     arms = arm_names(scenario, policies)
-    for name in arms:
+    for name in arms:  # a policy that cannot be is refused before anything is computed
         scenario.arm(name)
     if replicates is not None and int(replicates) < 1:
         raise refused("replicates", f"{replicates} is too few", "1 or more")
     count = REPLICATES.get(design, 1) if replicates is None else int(replicates)
     chosen = chosen_measures(scenario, measures, dates)
     study = Study(scenario, found, design_of(found, design, n, used), tuple(arms), count, used, chosen)
-    _refuse_absurd(study)
+    runs = len(study.design) * len(arms) * count  # Python's len() cannot be that large
+    held = _HELD_BYTES + 8 * (len(study.columns) + len(study.design.values))
+    refuse_size(f"{runs} runs", runs * held, runs, "runs")
     return study
-
-
-def _refuse_absurd(study: Study) -> None:
-    """Raises InputError when the figures and ids of all runs could not be held in memory."""
-    runs = len(study.design) * len(study.arms) * study.replicates  # len(study) cannot be that large
-    size = runs * (_HELD_BYTES + 8 * (len(study.columns) + len(study.design.values)))
-    if size > MEMORY_LIMIT:
-        message = f"{runs} runs may need {size / 2**30:,.0f} GB"
-        allowed = f"up to {MEMORY_LIMIT / 2**30:g} GB, about {int(runs * MEMORY_LIMIT / size)} runs"
-        raise refused("replicates", message, allowed)

@@ -91,14 +91,16 @@ def run_study(
 def _finish(found: Sweep, folder: Path, extras: Extras) -> None:
     """Write the final files, drop the parts that they hold, and seal the folder."""
     study, numbers = found.study, np.flatnonzero(found.done)
+    # in this order: the final file holds all figures before the first part goes, so that a crash here loses nothing
     write_figures(study, folder / OUTCOMES, numbers, found.figures[numbers])
     with whole_file(folder / "design.parquet") as temporary:
         found.runs.to_parquet(temporary, index=False, compression="zstd")
     shutil.rmtree(folder / "parts")
     (folder / "parts").mkdir()
+    # once: it has the time in it, and a sweep that is resumed is to be the same, byte for byte
     write_once(folder / "provenance.json", json.dumps(_provenance(study), indent=2, ensure_ascii=False))
     (folder / "tables").mkdir(exist_ok=True)
-    (folder / "failed.csv").unlink(missing_ok=True)
+    (folder / "failed.csv").unlink(missing_ok=True)  # of an earlier attempt that was resumed
     if found.faults:
         write_csv(found.failed, folder / "failed.csv")
     for name, table in found.tables().items():
@@ -106,7 +108,7 @@ def _finish(found: Sweep, folder: Path, extras: Extras) -> None:
     for extra in extras:
         extra(found, folder)
     seal(folder)
-    if found.faults:
+    if found.faults:  # the manifest holds all the same: what is there is whole
         write_text(folder / "STATUS", PARTIAL + "\n")
 
 
@@ -138,6 +140,7 @@ def rerun(folder: str | Path, number: int, seed: int = 0) -> list[str]:
     numbers = np.flatnonzero(found.done)
     picks = np.sort(np.random.default_rng([seed, number]).choice(numbers, min(number, len(numbers)), False))
     again = attempt(found.study.frame, found.study.task(picks), 1).figures
+    # NaN where a measure has no value, such as product without a regression
     differ = (again != found.figures[picks]) & ~(np.isnan(again) & np.isnan(found.figures[picks]))
     runs = [found.study.ids[picks[i]] for i in np.flatnonzero(differ.any(axis=1))]
     return [f"run {run}: other figures than those saved" for run in runs]
@@ -167,7 +170,7 @@ class Sweep:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """Every run: id, point, policy, replicate, seed, and its parameters."""
+        """Every run: id, point, policy, replicate, seed, and its parameters; rows as runs are numbered."""
         import pandas as pd
 
         point, arm, replicate = self.study.split(np.arange(len(self.study)))
@@ -196,13 +199,14 @@ class Sweep:
 
     @cached_property
     def _cube(self) -> np.ndarray:
-        """Figures by point, arm, replicate and column."""
+        """Figures by point, arm, replicate and column, float64[points, arms, replicates, columns]."""
         shape = (len(self.study.design), len(self.study.arms), self.study.replicates, len(self.columns))
         return self.figures.reshape(shape)
 
     def column(self, measure: str | None = None) -> str:
         """The column of a measure: its own name, or `coverage` for `coverage` at the last date; coverage by default."""
         names, measures = self.columns, self.study.measures.names
+        # the columns of the last date are the last ones
         at_the_end = dict(zip(measures, names[-len(measures) :], strict=True))
         known = {**dict(zip(names, names, strict=True)), **at_the_end}
         wanted = measures[0] if measure is None else measure
@@ -240,6 +244,7 @@ class Sweep:
         return analysis.interactions(self.factors, self.means(measure, policy), self.study.seed)
 
     def _need_sobol(self) -> None:
+        """Raises InputError for a design from which Sobol indices cannot be estimated."""
         if self.study.design.kind != "sobol":
             message = f"a {self.study.design.kind} design has no Sobol indices"
             raise refused("design", message, "--design sobol; or tornado, which suits any")
@@ -255,6 +260,7 @@ class Sweep:
     def regret(self, measure: str | None = None, more_is_better: bool | None = None) -> pd.DataFrame:
         """Policies across sampled worlds, the robust choice first (less spent is better), by `analysis.regret`."""
         name = self.column(measure)
+        # less money spent is better, more of anything else
         better = name.split()[0] not in MONEY if more_is_better is None else more_is_better
         figures = {policy: self.means(name, policy) for policy in self.study.arms}
         return analysis.regret(figures, better, self.study.seed)
@@ -282,7 +288,7 @@ class Sweep:
         found["luck"] = pd.DataFrame(rows)
         if self.study.design.kind == "sobol":
             found["sobol"] = pd.concat([self.sobol(m) for m in measures])
-            found["interactions"] = self.interactions()
+            found["interactions"] = self.interactions()  # of the main measure alone: pairs are many
         if len(self.study.arms) > 1:
             found["regret"] = pd.concat([self.regret(m).assign(measure=self.column(m)) for m in measures])
         return found

@@ -23,6 +23,7 @@ from sim.scenario.scenario import Scenario
 EVENTS_AT_ONCE = 256 * 2**20
 """Bytes of events that one call of the engine may give: they are dropped as soon as the figures are taken."""
 VARIANTS_KEPT = 64
+"""Scenarios with their networks that a frame holds at once, so that memory does not grow with the design."""
 FAULT_LENGTH = 300
 
 
@@ -38,7 +39,7 @@ class Task:
         return len(self.arms)
 
     def part(self, chosen: slice | np.ndarray) -> Task:
-        """Some of the runs."""
+        """Some of the runs, by a slice or numbers int64[...]."""
         numbers = np.arange(len(self))[chosen]
         values = {key: [column[i] for i in numbers] for key, column in self.values.items()}
         return Task(self.arms[numbers], self.replicates[numbers], values)
@@ -60,6 +61,7 @@ class ExperimentalFrame:
 
     def payload(self) -> str:
         """The frame as a text that another process can read; `frame_from` reads it."""
+        # text rather than a pickle: a worker builds its own tables and network, and no address travels
         parts = {
             "scenario": self.scenario.resolved(),
             "arms": self.arms,
@@ -78,7 +80,7 @@ class ExperimentalFrame:
             # the network takes longest to build, and most policies leave it as it is
             alike = (reducer.shared for other, reducer in self._variants.values() if structure_key(other) == wanted)
             shared = next(alike, None) or structure(scenario)
-            if len(self._variants) >= VARIANTS_KEPT:
+            if len(self._variants) >= VARIANTS_KEPT:  # simpler than to know which will be asked again
                 self._variants.clear()
             self._variants[key] = scenario, self.measures.reducer(scenario, shared)
         return self._variants[key]
@@ -110,6 +112,7 @@ class ExperimentalFrame:
         rows = rows_of(scenario, self.seed, task.replicates)
         for key, column in task.values.items():
             if in_rows(key) and (arm, key) not in self.overruled:
+                # after the replicates' own draws: what a study varies is not drawn
                 assign(rows.parameters, rows.mandates, key, np.array(column, np.float64))
         return reducer.figures(execute(reducer.shared, rows, self.seed, threads))
 
