@@ -32,6 +32,12 @@ def notes(template: str, **told: Any) -> list[str]:
     return [" ".join(note.replace(HARD_SPACE, " ").split()) for note in found]
 
 
+def said(template: str, name: str, told: Mapping[str, Any]) -> str:
+    """What a template's macro of this name makes of the facts, in one line; numbers keep their hard spaces."""
+    macro = getattr(pages.environment(TEMPLATES).get_template(template).module, name)
+    return re.sub(r"[ \n]+", " ", str(macro(told))).strip()
+
+
 def page(
     template: str, fit: Any, makers: Mapping[str, Callable[[Any], Figure]], notes: Sequence[str], **told: Any
 ) -> str:

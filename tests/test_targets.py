@@ -14,8 +14,9 @@ from scipy import stats
 import sim
 from calibration.cli import calibrate as command
 from calibration.targets import fit as targets
+from calibration.targets import prior as priors
 from calibration.targets import report
-from calibration.targets import study as studies
+from calibration.targets import simulator as simulators
 from calibration.targets.page import page
 from sim.engine.columns import structure
 from sim.engine.draws import generator
@@ -45,9 +46,9 @@ def fitted() -> targets.TargetsFit:
 def test_cut_scenario_gives_the_same_dates_as_the_whole():
     """Membership is adopted at the same instants by the same places, with or without the other technologies."""
     scenario = PERM.override({"parameters.draws": "point", "security.incident_rate": 0.3})
-    task = studies.study(scenario, to_end=True)
+    task = simulators.simulator(scenario, to_end=True)
     assert len(task.scenario.technologies) == 1 < len(scenario.technologies)
-    cut = task.overrides and dataclasses.replace(task, prior=studies.Prior((), *(np.empty(0) for _ in range(4))))
+    cut = task.overrides and dataclasses.replace(task, prior=priors.Prior((), *(np.empty(0) for _ in range(4))))
     rows = cut.rows(np.empty((8, 0)), np.arange(8))
     less = execute(task.shared, rows, 5, 1)
     shared = structure(scenario)
@@ -73,18 +74,18 @@ def test_a_scenario_is_simulated_whole_where_cutting_would_change_it(settings, r
         6, 2, portfolio=[("p0000", "k0000"), ("p0000", "k0001")], targets={"half": HALF | {"count": [3, 3]}},
         diffusion={"peers": 0.3}, **settings,
     )  # fmt: skip
-    task = studies.study(scenario)
+    task = simulators.simulator(scenario)
     assert reason in task.exact_cut
     assert len(task.scenario.technologies) == 2
 
 
 def test_a_leader_without_the_targeted_technology_stays_a_leader():
     scenario = build(6, 2, portfolio=[("p0000", "k0001")], targets={"half": HALF | {"count": [3, 3]}})
-    assert "leaders" in studies.study(scenario).exact_cut
+    assert "leaders" in simulators.simulator(scenario).exact_cut
 
 
 def test_prior_has_its_median_at_the_value_assumed_and_its_ends_at_the_range():
-    prior = studies.study(PERM).prior
+    prior = simulators.simulator(PERM).prior
     ends = prior.values(np.repeat([[0.0], [0.5], [1.0 - 1e-12]], len(prior.keys), axis=1))
     np.testing.assert_allclose(ends[0], prior.low)
     np.testing.assert_allclose(ends[2], prior.high, rtol=1e-9)
@@ -96,7 +97,7 @@ def test_prior_has_its_median_at_the_value_assumed_and_its_ends_at_the_range():
 
 
 def test_distance_is_signed_and_counts_municipalities_at_the_date():
-    aim = studies.Aim("a", 0, 4, 6, 2, 2, "observed", True, "")
+    aim = simulators.Aim("a", 0, 4, 6, 2, 2, "observed", True, "")
     series = np.array([[0, 1, 3, 9], [0, 9, 5, 0], [0, 0, 8, 0]], dtype=float)
     assert aim.distance(series).tolist() == [-1, 0, 2]
     before = dataclasses.replace(aim, first=0, last=3)
@@ -106,14 +107,14 @@ def test_distance_is_signed_and_counts_municipalities_at_the_date():
 
 def test_share_targets_become_municipalities_and_undated_ones_end_before_their_date():
     scenario = small({"technology": "k0000", "share": [0.5, 0.6], "before": "2023-01"})
-    aim = studies.study(scenario).aims[0]
+    aim = simulators.simulator(scenario).aims[0]
     assert (aim.low, aim.high) == (pytest.approx(10), pytest.approx(12))
     assert (aim.first, aim.last) == (0, scenario.step_of("2023-01-01") - 1)
 
 
 def test_counts_are_those_of_the_results():
     """The same draw, run through the public run, has as many municipalities at the date."""
-    task = studies.study(PERM)
+    task = simulators.simulator(PERM)
     unit = generator(1, "test").random((3, len(task.prior.keys)))
     counts = [round(float(v)) for v in _counts(task, unit)]
     for at, values in enumerate(task.prior.values(unit)):
@@ -124,7 +125,7 @@ def test_counts_are_those_of_the_results():
         assert arm.series(arm.measures()["programme"])[0, task.used[0].last] * 43 == pytest.approx(counts[at])
 
 
-def _counts(task: studies.Study, unit: np.ndarray) -> np.ndarray:
+def _counts(task: simulators.Simulator, unit: np.ndarray) -> np.ndarray:
     zero = dataclasses.replace(task.used[0], low=0.0, high=0.0)
     return dataclasses.replace(task, aims=(zero,)).distances(unit, 0, 1, 1)[:, 0]
 
@@ -174,7 +175,7 @@ def test_the_plan_is_a_prediction_unless_asked_for(fitted):
 
 
 def test_predictive_bands_narrow_and_meet_the_target(fitted):
-    at = fitted.study.used[0].last
+    at = fitted.simulator.used[0].last
     width = fitted.bands[4] - fitted.bands[0]
     assert abs(fitted.bands[2, at] - 22.5) <= 2
     assert fitted.prior_bands[2, at] > 30
@@ -183,7 +184,7 @@ def test_predictive_bands_narrow_and_meet_the_target(fitted):
 
 def test_shipped_fit_is_of_the_shipped_tables_and_ranges():
     plain = json.loads(FIT.read_text())
-    task = studies.study(PERM)
+    task = simulators.simulator(PERM)
     inputs = {Path(name).name: sha for name, sha in PERM.inputs.items() if name.endswith(".csv")}
     assert plain["inputs"] == inputs
     assert list(plain["draws"]) == list(task.prior.keys)
@@ -220,7 +221,7 @@ def test_fit_file_serves_a_scenario(fitted, tmp_path):
     scenario = sim.load(file)
     assert scenario.parameter_fit is not None
     rows = rows_of(scenario, 1, np.arange(50)).parameters
-    assert set(rows["peers"]) <= set(fitted.draws[:, fitted.study.prior.keys.index("diffusion.peers")])
+    assert set(rows["peers"]) <= set(fitted.draws[:, fitted.simulator.prior.keys.index("diffusion.peers")])
     assert len(set(rows["peers"])) > 40
 
 
@@ -231,9 +232,9 @@ def _uniform(ranks: np.ndarray, draws: int, bins: int = 10) -> float:
 
 def test_ranks_of_known_truths_are_uniform():
     """Simulation-based calibration: an inference that is too narrow, too wide or biased fails."""
-    task = studies.study(small())
+    task = simulators.simulator(small())
     only = [at for at, key in enumerate(task.prior.keys) if key in ("diffusion.peers", "diffusion.external")]
-    prior = studies.Prior(*(_picked(getattr(task.prior, f.name), only) for f in dataclasses.fields(studies.Prior)))
+    prior = priors.Prior(*(_picked(getattr(task.prior, f.name), only) for f in dataclasses.fields(priors.Prior)))
     ranks = targets.simulated_ranks(dataclasses.replace(task, prior=prior), 8192, 300, seed=1)
     assert all(_uniform(column, 99) > 0.001 for column in ranks.T)
     halves = (ranks[:, 0] + 99) // 2  # what ranks would be if the posterior lay too low
@@ -246,14 +247,14 @@ def _picked(values, only):
 
 @pytest.mark.slow
 def test_ranks_of_known_truths_are_uniform_in_perm_krai():
-    ranks = targets.simulated_ranks(studies.study(PERM), 65_536, 2000, seed=1)
+    ranks = targets.simulated_ranks(simulators.simulator(PERM), 65_536, 2000, seed=1)
     assert min(_uniform(column, 99) for column in ranks.T) > 0.05 / ranks.shape[1]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["perm-krai", "--use", "fourten"], "no target is called 'fourten'"),
+        (["perm-krai", "--use", "fourten"], "'fourten' is not a target of this scenario"),
         (["perm-krai", "diffusion.pears=0:1"], "nearest: diffusion.peers"),
         (["perm-krai", "diffusion.peers=1:0.5"], "1:0.5 is not a range"),
         (["perm-krai", "diffusion.announced=0:2"], "2.0 is out of range"),
@@ -282,7 +283,7 @@ def test_command_writes_fit_page_and_json(tmp_path):
 
 
 def test_page_escapes_what_people_write(fitted):
-    named = dataclasses.replace(fitted, study=dataclasses.replace(fitted.study, scenario=dataclasses.replace(
-        fitted.study.scenario, title="<script>"
+    named = dataclasses.replace(fitted, simulator=dataclasses.replace(fitted.simulator, scenario=dataclasses.replace(
+        fitted.simulator.scenario, title="<script>"
     )))  # fmt: skip
     assert "<script>" not in page(named)

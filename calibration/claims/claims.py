@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calibration.claims.evidence import VERDICTS, Answer, Evidence
+from calibration import words
+from calibration.claims.evidence import VERDICTS, Decision, Evidence
 from calibration.claims.kahramanoglu import CHECKS as KAHRAMANOGLU
 from calibration.claims.zhubanazarov import CHECKS as ZHUBANAZAROV
-from sim.scenario.errors import InputError, Problem, nearest
+from sim.scenario.errors import nearest, refused
 
-CHECKS: Mapping[str, Callable[[Evidence], Answer]] = {**KAHRAMANOGLU, **ZHUBANAZAROV}
+CHECKS: Mapping[str, Callable[[Evidence], Decision]] = {**KAHRAMANOGLU, **ZHUBANAZAROV}
 TABLE = "validation/paper_claims.csv"
 COMMAND = "uptake calibrate claims"
 PAPERS = {
@@ -44,7 +45,7 @@ def claims(evidence: Evidence, wanted: Sequence[str] = ()) -> list[Claim]:
     for name in wanted:
         if name not in known:
             message = f"{name!r} is no claim"
-            raise InputError(Problem("claims", 0, "", message, f"{known[0]} to {known[-1]}", nearest(name, known)))
+            raise refused("claims", message, f"{known[0]} to {known[-1]}", nearest(name, known))
     return [_compared(row, evidence) for row in listed if row["id"] in (wanted or known)]
 
 
@@ -53,8 +54,13 @@ def _compared(row: Mapping[str, str], evidence: Evidence) -> Claim:
     kept = (row["id"], row["paper"], row["where"], row["claim"])
     if row["verdict"]:
         return Claim(*kept, row["verdict"], row["reason"], "")
-    answer = CHECKS[row["id"]](evidence)
-    return Claim(*kept, answer.verdict, answer.figure, row["command"] or f"{COMMAND} {row['id']}")
+    found = CHECKS[row["id"]](evidence)
+    return Claim(
+        *kept,
+        found.verdict,
+        words.said("claims.txt", row["id"], found.told),
+        row["command"] or f"{COMMAND} {row['id']}",
+    )
 
 
 def counts(found: Iterable[Claim]) -> dict[str, int]:
@@ -68,36 +74,14 @@ def as_json(found: Sequence[Claim]) -> dict[str, Any]:
     return {"counts": counts(found), "claims": [vars(claim) for claim in found]}
 
 
-HEAD = """\
-# The claims of the two papers
-
-Made by `uptake calibrate claims -o docs/claims.md`; do not edit. Each checkable sentence, shortened, beside what the
-tables of `scenarios/tables`, the fits or the model give. `uptake calibrate claims K19` computes one row again.
-
-- **supported**: the data here agree. **not supported**: they do not, or the sentence does not follow from the paper's
-  own figures. **untestable**: nothing here can decide; the reason is given.
-- What follows the word *Model* is no evidence: it is what assumed mechanisms and parameters lead to. Brackets hold 95 %
-  Monte Carlo intervals of a mean or a chance. The runs are those of the shipped scenarios, with their own seeds.
-- Rows without a command were decided by reading the paper.
-"""
-
-
 def page(found: Sequence[Claim]) -> str:
     """The claims as Markdown, a table for each paper."""
-    number = counts(found)
-    parts = [HEAD, f"{len(found)} claims: " + ", ".join(f"{n} {verdict}" for verdict, n in number.items()) + ".\n"]
-    for paper, title in PAPERS.items():
-        rows = [_row(claim) for claim in found if claim.paper == paper]
-        if rows:
-            head = [
-                "| | where | claim | verdict | what the data or the model give | command |",
-                "|---|---|---|---|---|---|",
-            ]
-            parts.append("\n".join([f"## {title}\n", *head, *rows]) + "\n")
-    return "\n".join(parts)
+    papers = {title: [_cells(claim) for claim in found if claim.paper == paper] for paper, title in PAPERS.items()}
+    return words.text("claims.md", number=len(found), counts=counts(found), papers=papers)
 
 
-def _row(claim: Claim) -> str:
+def _cells(claim: Claim) -> list[str]:
+    """The cells of a row, in which a bar does not end a cell."""
     command = ", ".join(f"`{part.strip()}`" for part in claim.command.split(";")) if claim.command else ""
     cells = (claim.id, claim.where, claim.claim, claim.verdict, claim.figure, command)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return [cell.replace("|", "\\|") for cell in cells]

@@ -26,21 +26,21 @@ WORLD_REPLICATES = 20
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is to be said about a claim: the verdict, and the figure that it rests on, in words."""
+class Decision:
+    """What is found about a claim: the verdict, and the numbers of its sentence in `claims.txt`."""
 
     verdict: Verdict
-    figure: str
+    told: Mapping[str, Any]
 
 
-def decided(supported: bool, figure: str) -> Answer:
+def decided(supported: bool, **told: Any) -> Decision:
     """The verdict of a comparison that can be made."""
-    return Answer("supported" if supported else "not supported", figure)
+    return Decision("supported" if supported else "not supported", told)
 
 
-def open_question(figure: str) -> Answer:
+def open_question(**told: Any) -> Decision:
     """A claim that neither data nor model can decide, with what they do say."""
-    return Answer("untestable", figure)
+    return Decision("untestable", told)
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ class Evidence:
         return grp.fit(read_regions(self.folder / "kazakhstan_regions.csv"))
 
     def run(self, name: str, *policies: str) -> Results:
-        """A shipped scenario under some policies, with its own replicates and seed: the figures of `uptake run "
-        "NAME`."""
+        """A shipped scenario under some policies, its own replicates and seed: the figures of `uptake run NAME`."""
         self.progress(f"running {name}")
         return sim.run(sim.load(name), policy=policies or "all")
 
@@ -141,12 +140,15 @@ def change(results: Results, policy: str, measure: str = "coverage") -> Effect:
     return effect(at_end(results.arms[policy], measure), at_end(results.baseline, measure))
 
 
-def coverage_under(results: Results, policy: str, words: str) -> str:
-    """A sentence: coverage at the end, and what a policy changes of it."""
-    return (
-        f"Model: {at_end(results.baseline).mean():.1f} % of municipality-technology pairs operate by "
-        f"{end_of(results.scenario)}; {words} {spoken(change(results, policy))}."
-    )
+def under(policy: str, scenario: str) -> Callable[[Evidence], Decision]:
+    """A check of a claim that no data decide: coverage at the end, and what a policy changes of it in the model."""
+
+    def check(e: Evidence) -> Decision:
+        results: Results = getattr(e, scenario)
+        coverage = at_end(results.baseline).mean()
+        return open_question(coverage=coverage, end=end_of(results.scenario), change=change(results, policy))
+
+    return check
 
 
 def end_of(scenario: Scenario) -> str:
@@ -154,19 +156,9 @@ def end_of(scenario: Scenario) -> str:
     return f"{scenario.end:%Y-%m}"
 
 
-def spoken(found: Effect) -> str:
-    """An effect with its 95 % Monte Carlo interval: `+1.2 points (+1.0 to +1.4)`."""
-    return f"{signed(found.mean)} points ({signed(found.low)} to {signed(found.high)})"
-
-
-def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign, a minus sign that is one."""
-    return f"{value:+.{digits}f}".replace("-", "−")
-
-
-def chance(hits: np.ndarray) -> str:
-    """A probability from replicates with its 95 % Monte Carlo interval (Wilson): `0.57 (0.53 to 0.62)`."""
+def chance(hits: np.ndarray) -> dict[str, float]:
+    """A probability from replicates, bool[replicates], with its 95 % Monte Carlo interval (Wilson)."""
     from scipy.stats import binomtest
 
     low, high = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
-    return f"{hits.mean():.2f} ({low:.2f} to {high:.2f})"
+    return {"share": float(hits.mean()), "low": float(low), "high": float(high)}

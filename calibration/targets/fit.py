@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.targets.study import Study, operating, study
+from calibration.targets.simulator import Simulator, operating, simulator
 from sim.engine.draws import generator
 from sim.scenario.scenario import Scenario
 
@@ -80,7 +80,7 @@ class TargetsFit:
     municipalities over time, of the first target's technology.
     """
 
-    study: Study
+    simulator: Simulator
     n: int
     seed: int
     accepted: Accepted
@@ -116,7 +116,7 @@ def calibrate(
     was told last.
     """
     asked = tuple(use)
-    task, whole = (study(scenario, asked, with_plan, ranges, to_end) for to_end in (False, True))
+    task, whole = (simulator(scenario, asked, with_plan, ranges, to_end) for to_end in (False, True))
     unit = generator(seed, "targets", "prior").random((n, len(task.prior.keys)))
     prior_distance = task.distances(unit, 0, seed, threads, progress)
     used = [at for at, aim in enumerate(task.aims) if aim.used]
@@ -174,7 +174,7 @@ def resampled(accepted: Accepted, count: int, chance: np.random.Generator) -> np
     return accepted.unit[chance.choice(len(accepted.raw), count, replace=again, p=accepted.weight)]
 
 
-def learned(task: Study, accepted: Accepted, seed: int) -> tuple[Learning, ...]:
+def learned(task: Simulator, accepted: Accepted, seed: int) -> tuple[Learning, ...]:
     """Shrinkage and shift of each parameter with Monte Carlo errors from a bootstrap of the draws kept."""
     chance, m = generator(seed, "targets", "bootstrap"), len(accepted.raw)
     point = _moments(accepted.unit, accepted.weight)
@@ -213,7 +213,7 @@ def _quantiles(unit: np.ndarray, weight: np.ndarray, levels: Iterable[float]) ->
     return np.array(found).T
 
 
-def bands(task: Study, unit: np.ndarray, first: int, seed: int, threads: int | None) -> np.ndarray:
+def bands(task: Simulator, unit: np.ndarray, first: int, seed: int, threads: int | None) -> np.ndarray:
     """5, 25, 50, 75 and 95 % over runs of the number of municipalities with the first aim's technology: [5, T + 1]."""
     technology = task.used[0].technology
     series = [operating(arm, technology) for _, arm in task.runs(unit, first, seed, threads)]
@@ -221,7 +221,7 @@ def bands(task: Study, unit: np.ndarray, first: int, seed: int, threads: int | N
 
 
 def simulated_ranks(
-    task: Study, n: int, tests: int, seed: int, draws: int = 99, threads: int | None = None
+    task: Simulator, n: int, tests: int, seed: int, draws: int = 99, threads: int | None = None
 ) -> np.ndarray:
     """Simulation-based calibration: ranks int64[tests, P] of a known truth among `draws` posterior draws.
 

@@ -25,7 +25,7 @@ def prior_and_posterior(fit: TargetsFit) -> Figure:
     rows = sorted(fit.learning, key=lambda row: -row.shrinkage)
     lines = -(-len(rows) // COLUMNS)
     picture, axes = panels(9.6, 0.5 + 1.35 * lines, lines, COLUMNS, (0.15, 0.15, 0.35, 0.35), (0.3, 0.62))
-    unit, prior = fit.accepted.unit, fit.study.prior
+    unit, prior = fit.accepted.unit, fit.simulator.prior
     for panel, row in zip(axes.flat, rows, strict=False):
         at = prior.keys.index(row.key)
         height, edges = np.histogram(unit[:, at], BINS, (0, 1), weights=fit.accepted.weight * BINS)
@@ -52,8 +52,8 @@ def predictive(fit: TargetsFit) -> Figure:
         panel.fill_between(years, bands[0], bands[4], step="post", color=colour, alpha=0.22, linewidth=0)
         panel.fill_between(years, bands[1], bands[3], step="post", color=colour, alpha=0.35, linewidth=0)
         panel.plot(years, bands[2], drawstyle="steps-post", color=colour, linewidth=1.6)
-        for aim in fit.study.aims:
-            low, high = max(aim.low, 0), min(aim.high, fit.study.municipalities)
+        for aim in fit.simulator.aims:
+            low, high = max(aim.low, 0), min(aim.high, fit.simulator.municipalities)
             mark = VERMILION if aim.used else INK
             span = years[[aim.first, aim.last]]
             if aim.first == aim.last:
@@ -66,15 +66,15 @@ def predictive(fit: TargetsFit) -> Figure:
             side = "right" if aim.first == aim.last and aim.last > 0.6 * len(years) else "left"
             shift = -7 if side == "right" else 7
             panel.annotate(
-                aim.name, (span[0], high), (shift, -3 if high >= fit.study.municipalities - 1 else 3),
-                textcoords="offset points", ha=side, va="top" if high >= fit.study.municipalities - 1 else "bottom",
+                aim.name, (span[0], high), (shift, -3 if high >= fit.simulator.municipalities - 1 else 3),
+                textcoords="offset points", ha=side, va="top" if high >= fit.simulator.municipalities - 1 else "bottom",
                 fontsize=8, color=mark, bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
             )  # fmt: skip
         tidy(panel)
         year_axis(panel, years[0], years[-1])
         panel.set_title(title)
-        panel.set_ylim(0, fit.study.municipalities * 1.02)
-    axes[0, 0].set_ylabel(f"Municipalities, of {fit.study.municipalities}")
+        panel.set_ylim(0, fit.simulator.municipalities * 1.02)
+    axes[0, 0].set_ylabel(f"Municipalities, of {fit.simulator.municipalities}")
     return picture
 
 
@@ -106,7 +106,7 @@ def page(fit: TargetsFit) -> str:
         {"predictive": predictive, "posterior": prior_and_posterior, "shrinkage": shrinkage},
         result["notes"],
         r=result,
-        title=fit.study.scenario.title,
+        title=fit.simulator.scenario.title,
         rows=sorted(fit.learning, key=lambda row: -row.shrinkage),
         meaning={key: (row.meaning, row.unit) if row else ("", "") for key, row in meaning.items()},
     )

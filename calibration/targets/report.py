@@ -15,7 +15,7 @@ from sim.report.words import figure
 
 def notes(fit: TargetsFit) -> list[str]:
     """What to know before using the draws, in words, each computed from the fit."""
-    predicted = [(aim, _share(fit.distance[:, at], 17)) for at, aim in enumerate(fit.study.aims) if not aim.used]
+    predicted = [(aim, _share(fit.distance[:, at], 17)) for at, aim in enumerate(fit.simulator.aims) if not aim.used]
     return words.notes("targets.txt", fit=fit, predicted=predicted)
 
 
@@ -23,7 +23,7 @@ def as_json(fit: TargetsFit) -> dict[str, Any]:
     """The result for machines; shares and probabilities 0 to 1, counts in municipalities."""
     return {
         "kind": "targets",
-        "scenario": fit.study.name,
+        "scenario": fit.simulator.name,
         "n": fit.n,
         "seed": fit.seed,
         "accepted": len(fit.accepted.raw),
@@ -37,7 +37,7 @@ def as_json(fit: TargetsFit) -> dict[str, Any]:
                 "prior_probability": _share(fit.prior_distance[:, at]),
                 "posterior_probability": _share(fit.distance[:, at]),
             }
-            for at, aim in enumerate(fit.study.aims)
+            for at, aim in enumerate(fit.simulator.aims)
         },
         "parameters": {row.key: _parameter(row) for row in fit.learning},
         "learnt": fit.of("learnt"),
@@ -72,5 +72,5 @@ def summary(fit: TargetsFit) -> str:
 
 def write_fit(fit: TargetsFit, path: Path) -> None:
     """Write the fit file that a scenario names in `parameters.fit`. Raises InputError where it cannot be written."""
-    draws = {key: fit.draws[:, at].tolist() for at, key in enumerate(fit.study.prior.keys)}
+    draws = {key: fit.draws[:, at].tolist() for at, key in enumerate(fit.simulator.prior.keys)}
     files.write_fit_file(path, as_json(fit) | {"inputs": dict(fit.inputs), "draws": draws})
