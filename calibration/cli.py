@@ -131,8 +131,9 @@ def adoption(
     machine: bool, page: Path | None, **given: Any,
 ) -> None:  # fmt: skip
     """Fit rates to adoption dates; EVENTS has columns place, technology, date (empty: not adopted by the end)."""
-    from calibration.adoption.data import Options, read
+    from calibration.adoption.data import read
     from calibration.adoption.fit import fit
+    from calibration.adoption.places import Options
 
     names = tuple(part.strip() for part in covariates.split(",")) if covariates else ()
     options = Options(covariates=names, **{key: value for key, value in given.items() if value is not None})

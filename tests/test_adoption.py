@@ -13,9 +13,11 @@ from scipy import stats
 
 from calibration.adoption import fit as adoption
 from calibration.adoption import report
-from calibration.adoption.data import NEVER, Options, parse_date, read, walk
-from calibration.adoption.fit import EXTERNAL, LEADERS, PEERS
+from calibration.adoption.data import NEVER, read, walk
+from calibration.adoption.dates import parse_date
+from calibration.adoption.likelihood import EXTERNAL, LEADERS, PEERS
 from calibration.adoption.page import page
+from calibration.adoption.places import Options
 from calibration.cli import calibrate as command
 from sim.engine.exposures import Exposures
 from sim.engine.network import build as network_of

@@ -166,6 +166,7 @@ def fit(regions: RegionTable, form: str = "linear", seed: int = 1, draws: int = 
     errors = {name: out_of_sample(forms[name], regions.y) for name in FORMS if name in forms}
     chosen = min(errors, key=lambda name: errors[name]["loo_mean_absolute_error"]) if form == "best" else form
     used = forms[chosen]
+    # bootstrap and permutations have streams of their own: asking for more draws leaves Moran's p as it was
     joint, redrawn = least_squares.bootstrap(used.x, used.response, draws, generator(seed, "grp", "bootstrap"))
     spatial = spatial_dependence(regions, used.regression.residuals, generator(seed, "grp", "moran"))
     return GrpFit(regions, used, form, seed, joint, redrawn, forms, spatial)

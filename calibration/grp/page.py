@@ -40,6 +40,7 @@ def observed_and_fitted(fit: GrpFit) -> Figure:
         _plain_ticks(axis)
     axes.margins(0.12)
     error = np.abs(np.log(fitted / observed)) if axes.get_xscale() == "log" else np.abs(fitted - observed)
+    # names that matter first: deciders, then those far off; of many regions only these are named
     order = [*strong, *(int(row) for row in np.argsort(-error) if row not in strong)]
     named = order if len(order) <= 25 else order[:14]
     low, high = float(ends[0]), float(ends[1])

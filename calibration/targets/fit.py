@@ -125,6 +125,7 @@ def calibrate(
     fresh = accepted.unit[
         generator(seed, "targets", "fresh").choice(len(accepted.raw), min(FRESH, n), p=accepted.weight)
     ]
+    # six digits: what a fit file holds is what is simulated, and nobody reads more
     values = np.array([[float(f"{value:.6g}") for value in row] for row in task.prior.values(chosen)])
     return TargetsFit(
         task,
@@ -147,7 +148,7 @@ def accept(unit: np.ndarray, distance: np.ndarray, enough: int) -> Accepted:
 
     unit [n, P], distance [n, J] in municipalities. With a tolerance above 0 the weights fall off after Epanechnikov.
     """
-    off = np.abs(distance).max(axis=1)
+    off = np.abs(distance).max(axis=1)  # the worst target decides: a draw must meet all of them
     hits = int((off == 0).sum())
     tolerance = 0.0 if hits >= enough else float(np.partition(off, enough - 1)[enough - 1])
     chosen = np.flatnonzero(off <= tolerance)
@@ -161,7 +162,7 @@ def adjusted(unit: np.ndarray, distance: np.ndarray, weight: np.ndarray) -> np.n
     if not varies.any():
         return unit
     logit = np.log(unit) - np.log1p(-unit)
-    root = np.sqrt(weight)[:, None]
+    root = np.sqrt(weight)[:, None]  # weighted least squares by scaling rows
     design = np.column_stack([np.ones(len(unit)), distance[:, varies]])
     slopes = np.linalg.lstsq(design * root, logit * root, rcond=None)[0][1:]
     return np.asarray(1.0 / (1.0 + np.exp(-(logit - distance[:, varies] @ slopes))))
@@ -198,7 +199,7 @@ def learned(task: Simulator, accepted: Accepted, seed: int) -> tuple[Learning, .
 def _moments(unit: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Shrinkage and shift [2, P] against the uniform prior (mean 1/2, variance 1/12)."""
     mean = weight @ unit
-    effective = 1.0 / (weight @ weight)
+    effective = 1.0 / (weight @ weight)  # as many equal draws would say as much (Kish 1965)
     variance = weight @ (unit - mean) ** 2 * effective / (effective - 1.0)
     return np.array([1.0 - 12.0 * variance, (mean - 0.5) * np.sqrt(12.0)])
 

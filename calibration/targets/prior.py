@@ -69,6 +69,7 @@ def prior_of(scenario: Scenario, targeted: Set[str], ranges: Mapping[str, tuple[
     low, high = np.array(list(chosen.values())).T
     logarithmic = (low > 0) & (high / np.where(low > 0, low, 1.0) >= DECADE)
     assumed = np.array([scenario[key] for key in chosen])
+    # an assumed value at or beyond an end cannot be the middle of the range
     centre = np.where(logarithmic, np.sqrt(np.abs(low * high)), (low + high) / 2)
     middle = np.where((low < assumed) & (assumed < high), assumed, centre)
     return Prior(tuple(chosen), low, middle, high, logarithmic)

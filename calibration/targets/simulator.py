@@ -17,6 +17,7 @@ from sim.scenario.errors import InputError, Problem, unknown
 from sim.scenario.scenario import Scenario
 
 CHUNK = 4096
+"""Points simulated at once, which bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Simulator:
         """Simulate points of the prior under replicates first, first + 1 ...; chunk by chunk, as arms."""
         for start in range(0, len(unit), CHUNK):
             part = slice(start, min(start + CHUNK, len(unit)))
+            # a replicate of its own for each point: distances hold luck too, as what was observed does
             rows = self.rows(unit[part], np.arange(first + part.start, first + part.stop))
             batch = execute(self.shared, rows, seed, threads, tell)
             yield part, Arm("baseline", "", self.scenario, self.shared, rows, batch)
@@ -153,6 +155,7 @@ def _aims(scenario: Scenario, use: set[str], with_plan: bool, municipalities: in
             raise InputError(Problem(file, 0, key, f"there are only {municipalities} municipalities in focus"))
         words = f"{_span(low, high)} of {municipalities} {'at' if target.date else 'some time before'} {day}"
         technology = scenario.technologies.id.index(target.technology)
+        # a share of municipalities is met by a whole number of them, whatever rounding has left of it
         found.append(Aim(name, technology, low - 1e-6, high + 1e-6, first, last, target.kind, used, words))
     if not any(aim.used for aim in found):
         raise InputError(Problem(file, 0, "targets", "no target is used", "use = true, --use NAME or --with-plan"))
