@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import random_world
 
+from sim.report.policies import effect_rows
 from sim.results import folder
-from sim.results.effects import Case, effect, policy_effects, policy_prices, price
+from sim.results.effects import Case, effect, policy_effects, policy_prices, price, yardsticks
 from sim.results.run import Results, run
 from sim.scenario.errors import InputError
 from sim.scenario.scenario import load
@@ -128,6 +129,27 @@ def test_compare_says_of_every_policy_what_the_run_and_its_report_say() -> None:
         )
         if paid.points.mean < 0:
             assert paid.case != Case.COSTS, "a policy that lowers coverage has no price of a further point"
+
+
+def test_terminal_comparison_and_page_print_the_same_of_every_policy() -> None:
+    results = run(load("perm-krai"), replicates=8, seed=3)
+    terminal, comparison = results.summary(), compare({"run": results}).summary()
+    table = policy_effects(results)
+    told = effect_rows(results, table)
+    at = [head.key for head in yardsticks(results) if table.get(head.key)].index("coverage")
+    assert "95 % interval of the mean" in terminal and "95 % intervals of the mean" in comparison
+    for row, cells in zip(table["coverage"], told["rows"], strict=True):
+        assert f"{row.mean:+8.1f}  ({row.low:+.1f} to {row.high:+.1f})  {row.policy}" in terminal
+        assert f"{row.mean:+.2f}  ({row.low:+.2f} to {row.high:+.2f})  {row.title}" in comparison
+        assert cells[at][0] == row
+    listed, heads = {}, {"Costs": Case.COSTS, "Saves": Case.SAVES, "Better": Case.BETTER, "Worse": Case.WORSE}
+    for block in comparison.split("\n\n"):
+        case = {**heads, "Cannot be told": Case.UNTOLD}.get(block.split(":")[0].split(",")[0])
+        listed |= dict.fromkeys(block.splitlines()[1:], case) if case else {}
+    prices = policy_prices(results)
+    assert len(listed) == len(prices)
+    for arm, paid in prices:
+        assert [case for line, case in listed.items() if line.endswith(arm.title)] == [paid.case]
 
 
 @given(gain=st.floats(-5, 5), cost=st.floats(-50, 50), noise=st.floats(0.0, 5.0))

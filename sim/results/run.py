@@ -284,7 +284,8 @@ class Results:
                 lines.append(f"{name:>12} at {date}: {middle:6.1%}  (5-95 %: {low:.1%} to {high:.1%})")
         if len(effects):
             last = effects[(effects["measure"] == "coverage") & (effects["date"] == effects["date"].max())]
-            lines += ["", f"Change in coverage at {str(self.instants[instants[-1]])[:7]}, in percentage points:"]
+            when = str(self.instants[instants[-1]])[:7]
+            lines += ["", f"Change in coverage at {when}, in percentage points (95 % interval of the mean):"]
             lines += [
                 f"{100 * row.mean:+8.1f}  ({100 * row.low:+.1f} to {100 * row.high:+.1f})  {row.policy}"
                 for row in last.itertuples()
