@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.report import pages
-from sim.report.words import figure
+from sim.report.words import environment, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +19,7 @@ HARD_SPACE = "\u00a0"
 
 def text(template: str, **told: Any) -> str:
     """A template of words, filled in."""
-    return pages.environment(TEMPLATES).get_template(template).render(told)
+    return environment(TEMPLATES).get_template(template).render(told)
 
 
 def notes(template: str, **told: Any) -> list[str]:
@@ -34,7 +33,7 @@ def notes(template: str, **told: Any) -> list[str]:
 
 def said(template: str, name: str, told: Mapping[str, Any]) -> str:
     """What a template's macro of this name makes of the facts, in one line; numbers keep their hard spaces."""
-    macro = getattr(pages.environment(TEMPLATES).get_template(template).module, name)
+    macro = getattr(environment(TEMPLATES).get_template(template).module, name)
     return re.sub(r"[ \n]+", " ", str(macro(told))).strip()
 
 
@@ -42,8 +41,10 @@ def page(
     template: str, fit: Any, makers: Mapping[str, Callable[[Any], Figure]], notes: Sequence[str], **told: Any
 ) -> str:
     """The page of a fit: its pictures, its notes, in which no line ends within a number, and what else is told."""
+    from sim.report import pages  # needs matplotlib, for which words alone must not wait
+
     unbroken = [re.sub(r"(?<=\d) (?=\d{3}\b)", HARD_SPACE, note) for note in notes]
-    pages.environment(TEMPLATES).filters["known"] = known
+    environment(TEMPLATES).filters["known"] = known
     return pages.page(TEMPLATES / template, pictures=pages.pictures(makers, fit), notes=unbroken, **told)
 
 
