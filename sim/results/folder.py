@@ -70,9 +70,13 @@ def new_folder(folder: Path, force: bool = False) -> Any:
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(partial, folder)
-    except OSError as error:
+    except (OSError, InputError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise InputError(_unwritable(folder, error)) from error
+        # a page that could not be written has said so of itself; people named the folder
+        cause = error.__cause__ if isinstance(error, InputError) else error
+        if not isinstance(cause, OSError):
+            raise
+        raise InputError(_unwritable(folder, cause)) from error
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -144,7 +148,7 @@ def write_whole(path: str | Path, text: str) -> None:
         with whole_file(path) as temporary:
             write_text(temporary, text)
     except OSError as error:
-        raise InputError(Problem(str(path), 0, "", f"cannot be written: {error.strerror}")) from None
+        raise InputError(Problem(str(path), 0, "", f"cannot be written: {error.strerror}")) from error
 
 
 def seal(folder: Path) -> None:
