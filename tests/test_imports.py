@@ -48,9 +48,6 @@ ROOMS = (
     "calibration.cli",
 )  # fmt: skip
 """Every module that there is, in order: each imports only from modules before it, inside functions too."""
-TO_BE_CUT: set[tuple[str, str]] = set()
-STILL_TWICE: set[str] = set()
-"""Names of classes that two files still use for two things. To be emptied: a line goes as soon as one is renamed."""
 ON_DEMAND = ("numba", "matplotlib", "pandas", "statsmodels", "mesa", "pyarrow", "scipy", "solara", "networkx", "SALib")
 DISTRIBUTIONS = {
     "pydantic_core": "pydantic-core",
@@ -119,7 +116,7 @@ def test_files_import_only_from_files_above_them() -> None:
         for other in others
         if name in place and other in place and place[other] >= place[name]
     }
-    assert wrong <= TO_BE_CUT, wrong - TO_BE_CUT
+    assert not wrong, wrong
 
 
 def test_the_simulation_never_imports_the_calibration() -> None:
@@ -134,7 +131,7 @@ def test_no_two_classes_have_one_name() -> None:
             if isinstance(node, ast.ClassDef):
                 homes.setdefault(node.name, []).append(module(path))
     twice = {name: files for name, files in homes.items() if len(files) > 1}
-    assert set(twice) <= STILL_TWICE, twice
+    assert not twice, twice
 
 
 def declared() -> set[str]:
