@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import pickle
 import signal
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -53,7 +54,7 @@ class Illustrator:
         size = sum(arm.batch.events.nbytes + arm.batch.payments.nbytes for arm in results.arms.values())
         if size <= LARGEST:
             with contextlib.suppress(OSError):  # the process is gone: nothing was begun
-                self._line.send(results)
+                _send(self._line, results)
                 self._asked = True
 
     def drawn(self) -> dict[str, Files]:
@@ -78,6 +79,24 @@ def _interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _send(line: Connection, value: object) -> None:
+    """Send a value, its arrays straight from where they lie: a pickle of all would hold the events a second time."""
+    arrays: list[pickle.PickleBuffer] = []
+    rest = pickle.dumps(value, protocol=5, buffer_callback=arrays.append)
+    line.send((rest, [array.raw().nbytes for array in arrays]))
+    for array in arrays:
+        line.send_bytes(array.raw())
+
+
+def _received(line: Connection) -> Any:
+    """What `_send` sent; arrays can be written to, since compiled code is made anew for those that cannot."""
+    rest, sizes = line.recv()
+    arrays = [bytearray(size) for size in sizes]
+    for array in arrays:
+        line.recv_bytes_into(array)
+    return pickle.loads(rest, buffers=arrays)
+
+
 def _draw(line: Connection) -> None:
     """What the second process does: imports first, then the pictures that rest on nothing the report works out too.
 
@@ -86,5 +105,5 @@ def _draw(line: Connection) -> None:
     from sim.report.figures import APART, Plot, applicable, files
 
     with contextlib.suppress(Exception):
-        plot = Plot(line.recv())
+        plot = Plot(_received(line))
         line.send({name: files(plot, name) for name in applicable(plot.results) if name in APART})

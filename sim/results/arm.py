@@ -31,7 +31,7 @@ def _spans(
     following: np.ndarray,
     spans: np.ndarray,
 ) -> int:
-    """Fill `spans` int32[:, 6] (row, place, technology, start, stop, sign), as far as they go; returns their number.
+    """Fill `spans` int32[6, :] (row, place, technology, start, stop, sign), as far as they go; returns their number.
 
     `exposed` bool[n, K]; `latest` int64[n] and `following` int64[outages] are room to work in, -1 at first. Outages of
     a row are in order of time. What operates when an outage begins is down until it ends or the next one begins.
@@ -63,26 +63,26 @@ def _spans(
 
 @inner
 def _add(spans: np.ndarray, at: int, row: int, place: int, technology: int, start: int, stop: int, sign: int) -> int:
-    if at < len(spans):
-        span = spans[at]
-        span[0], span[1], span[2], span[3], span[4], span[5] = row, place, technology, start, stop, sign
+    if at < spans.shape[1]:
+        spans[0, at], spans[1, at], spans[2, at] = row, place, technology
+        spans[3, at], spans[4, at], spans[5, at] = start, stop, sign
     return at + 1
 
 
 @entry_point
 def _sums(spans: np.ndarray, instants: np.ndarray, weights: np.ndarray, sums: np.ndarray) -> None:
     """Add what operates at each instant into `sums` float64[rows, D, M]; `weights` float64[n, K, M]."""
-    for at in range(len(spans)):
-        row, i, k, start, stop, sign = spans[at]
+    for at in range(spans.shape[1]):
+        row, i, k = spans[0, at], spans[1, at], spans[2, at]
         for d in range(len(instants)):
-            if start <= instants[d] < stop:
+            if spans[3, at] <= instants[d] < spans[4, at]:
                 for measure in range(weights.shape[2]):
-                    sums[row, d, measure] += sign * weights[i, k, measure]
+                    sums[row, d, measure] += spans[5, at] * weights[i, k, measure]
 
 
 @dataclass(frozen=True)
 class Spans:
-    """When technologies operate: `table` int32[spans, 6], a row each, whose columns are the properties.
+    """When technologies operate: `table` int32[6, spans], whose rows are the properties.
 
     From instant `start` to before `stop` (steps); `sign` is 1, or -1 where an outage interrupts, so that sums with the
     sign as a factor count what operates. `row` is the replicate's row in the batch; places are canonical.
@@ -90,12 +90,12 @@ class Spans:
 
     table: np.ndarray
 
-    row = property(lambda self: self.table[:, 0])
-    place = property(lambda self: self.table[:, 1])
-    technology = property(lambda self: self.table[:, 2])
-    start = property(lambda self: self.table[:, 3])
-    stop = property(lambda self: self.table[:, 4])
-    sign = property(lambda self: self.table[:, 5])
+    row = property(lambda self: self.table[0])
+    place = property(lambda self: self.table[1])
+    technology = property(lambda self: self.table[2])
+    start = property(lambda self: self.table[3])
+    stop = property(lambda self: self.table[4])
+    sign = property(lambda self: self.table[5])
 
     @staticmethod
     def of(batch: Batch, shared: Structure) -> Spans:
@@ -104,17 +104,17 @@ class Spans:
         exposed = np.outer(shared.places["member"] == 1, shared.technologies["exposed"] == 1)
         never = len(shared.calendar) + 1
         # room for what is usual; where outages hit more, the first pass counts and the second has enough
-        table = np.empty((len(batch.events) + 4 * len(batch.outages), 6), np.int32)
+        table = np.empty((6, len(batch.events) + 4 * len(batch.outages)), np.int32)
         while True:
             room = np.full(len(exposed), -1), np.full(len(batch.outages), -1)
             found = _spans(batch.events, batch.outages, batch.ends, exposed, never, *room, table)
-            if found <= len(table):
-                return Spans(table[:found])
-            table = np.empty((found, 6), np.int32)
+            if found <= table.shape[1]:
+                return Spans(table[:, :found])
+            table = np.empty((6, found), np.int32)
 
     def where(self, chosen: np.ndarray) -> Spans:
         """The spans of a mask, or of numbers."""
-        return Spans(self.table[chosen])
+        return Spans(self.table[:, chosen])
 
     def at(self, instant: int) -> Spans:
         """The spans that an instant lies in."""
