@@ -19,7 +19,7 @@ ROOMS = (
     "sim.engine.adoption", "sim.engine.exposures", "sim.engine.money", "sim.engine.operation", "sim.engine.economy",
     "sim.engine.platforms", "sim.engine.incidents", "sim.engine.month", "sim.engine.rows",
     "sim.scenario.places", "sim.scenario.settlements", "sim.scenario.fits", "sim.scenario.assembly",
-    "sim.scenario.graph", "sim.scenario.scenario", "sim.scenario.doubts",
+    "sim.scenario.graph", "sim.scenario.dates", "sim.scenario.scenario", "sim.scenario.doubts",
     "sim.results.arm", "sim.results.measures", "sim.results.ranks", "sim.results.targets", "sim.results.effects",
     "sim.results.run", "sim.results.uncertainty", "sim.results.folder",
     "sim.studies.design", "sim.studies.tasks", "sim.studies.study", "sim.studies.parts", "sim.studies.execution",

@@ -9,7 +9,7 @@ from scipy import stats
 from worlds import random_world
 
 from sim.results import ranks as ranks_module
-from sim.results.measures import divide, divide_table, gini, index_at, region_index_at, worst_decile
+from sim.results.measures import divide, gini, index_at, region_index_at, worst_decile
 from sim.results.ranks import PERMUTATIONS, cities_and_regions, correspondence, kendall, rank_correlation, ranks
 from sim.results.run import Results, run
 from sim.scenario.places import SEGMENTS
@@ -84,15 +84,6 @@ def test_divide_is_made_of_the_events(perm: Results) -> None:
         np.testing.assert_allclose(found[name], held[:, :, chosen].mean(axis=(1, 2)))
     assert (found["worst_decile"] <= found["coverage"]).all()
     assert ((found["gini"] > 0) & (found["gini"] < 1)).all()
-
-
-def test_divide_table_has_every_arm_and_date(perm: Results) -> None:
-    table = divide_table(perm, [0, 60, perm.scenario.steps])
-    assert set(table["policy"]) == {"baseline", "no-mandate", "inclusion-first"}
-    assert table.groupby(["policy", "date"])["measure"].nunique().eq(7).all()
-    assert (table["q05"] <= table["q95"]).all()
-    later = table[(table["policy"] == "baseline") & (table["measure"] == "coverage")]["mean"]
-    assert later.is_monotonic_increasing
 
 
 def test_ranks_share_ties() -> None:

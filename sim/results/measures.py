@@ -19,9 +19,7 @@ from sim.scenario.errors import InputError, Problem, nearest
 from sim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from sim.results.run import Results
+    pass
 
 _ADOPTIONS = ("own_spent", "regional_spent", "federal_spent")
 PUBLIC = (*_ADOPTIONS, "running_paid", "fees_paid")
@@ -288,16 +286,3 @@ def divide(arm: Arm, instant: int) -> dict[str, np.ndarray]:
     names = ["coverage", "people", *(name for name, _, _ in SIZE_CLASSES if name in known)]
     found = {"gini": gini(counts), "worst_decile": worst_decile(counts) / max(int(arm.counted.sum()), 1)}
     return found | {name: arm.series(known[name])[:, instant] for name in names}
-
-
-def divide_table(results: Results, instants: list[int] | None = None) -> pd.DataFrame:
-    """`divide` of every arm at the start and the end, or at other instants: mean, q05 and q95 over replicates."""
-    import pandas as pd
-
-    rows = []
-    for arm in results.arms.values():
-        for instant in [0, results.scenario.steps] if instants is None else instants:
-            for name, values in divide(arm, instant).items():
-                low, high = np.quantile(values, (0.05, 0.95))
-                rows.append((arm.name, results.instants[instant], name, values.mean(), low, high))
-    return pd.DataFrame(rows, columns=["policy", "date", "measure", "mean", "q05", "q95"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import calendar
 import datetime
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.scenario.assembly import TOWNS, Parts, assembled, drawn_keys, policy_faults, regions_with_members
+from sim.scenario.dates import date_of, step_of
 from sim.scenario.document import Document, Layer, nested, parse_override, read_document, to_toml, value_at
 from sim.scenario.errors import InputError, Problem, nearest, unknown
 from sim.scenario.fits import Fit, ParameterFit, read_json
@@ -146,21 +145,11 @@ class Scenario:
 
     def instant(self, step_index: int) -> np.datetime64:
         """The date of an instant, datetime64[D]: start and so many steps; part of a month counts its days."""
-        months = step_index * self.step
-        whole = math.floor(months + 1e-9)
-        year, month = divmod(_month(self.start) + whole, 12)
-        days = calendar.monthrange(year, month + 1)[1]
-        day = 1 + int(max(months - whole, 0.0) * days + 1e-6)
-        return np.datetime64(datetime.date(year, month + 1, day), "D")
+        return date_of(self.start, self.step, step_index)
 
     def step_of(self, date: datetime.date | str | np.datetime64) -> int:
         """The last instant at or before a date; below 0 before the start, above `steps` after the end."""
-        day = np.array(date, dtype="datetime64[D]").item()
-        days = calendar.monthrange(day.year, day.month)[1]
-        months = _month(day) - _month(self.start) + (day.day - 1) / days
-        index = math.floor(months / self.step + 1e-9)
-        # An instant within a month falls on a whole day, which can be before its exact place in the month.
-        return index + 1 if self.instant(index + 1).item() <= day else index
+        return step_of(self.start, self.step, date)
 
     @cached_property
     def instants(self) -> np.ndarray:
@@ -217,10 +206,6 @@ class Scenario:
         layer = Layer(name, None, "", files)
         document = Document({}, {}, layer).changed(settings, lambda keys: (layer, keys))
         return _loaded(document, str(values.get("name", "scenario")), None)
-
-
-def _month(date: datetime.date) -> int:
-    return date.year * 12 + date.month - 1
 
 
 def shipped() -> dict[str, Path]:

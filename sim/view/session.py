@@ -165,11 +165,11 @@ def levers_of(scenario: Scenario) -> list[Lever]:
             row = found[key]
             label = f"{section.capitalize()}: {row.meaning}, {row.unit} ({value:g})"
             low, high = min(row.low or 0.0, value), max(row.high or 1.0, value)
-            result.append(Lever(key, label, low, high, step_of(low, high, value), float(value)))
+            result.append(Lever(key, label, low, high, notch(low, high, value), float(value)))
     return result
 
 
-def step_of(*values: float) -> float:
+def notch(*values: float) -> float:
     """A slider's step, a power of ten down to a millionth, on which all values lie: it stops nowhere else.
 
     A slider that stood between two steps would move the parameter as soon as it is drawn.
