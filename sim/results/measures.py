@@ -15,7 +15,7 @@ import numpy as np
 from sim.engine.columns import ECONOMY, FLOWS, MINOR_UNITS, Structure
 from sim.engine.rows import Batch, structures
 from sim.results.arm import SIZE_CLASSES, Arm, Spans
-from sim.scenario.errors import InputError, Problem, nearest
+from sim.scenario.errors import InputError, refused, unknown
 from sim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def step_at(scenario: Scenario, date: str) -> int:
     try:
         step = scenario.step_of(np.datetime64(date, "D"))
     except ValueError:
-        raise InputError(Problem("sweep", 0, "date", f"{date!r} is not a date", allowed)) from None
+        raise refused("date", f"{date!r} is not a date", allowed) from None
     if not 0 <= step <= scenario.steps:
-        raise InputError(Problem("sweep", 0, "date", f"{date} is outside the scenario", allowed))
+        raise refused("date", f"{date} is outside the scenario", allowed)
     return step
 
 
@@ -170,8 +170,7 @@ def chosen_measures(scenario: Scenario, names: Sequence[str] | None, dates: Sequ
     known = measure_names(scenario)
     for name in names or ():
         if name not in known:
-            message = f"{name!r} is no measure of this scenario"
-            raise InputError(Problem("sweep", 0, "measures", message, ", ".join(known), nearest(name, known)))
+            raise InputError(unknown(name, "a measure of this scenario", known, "", "measures"))
     instants = default.instants if dates is None else tuple(step_at(scenario, date) for date in dates)
     return Measures(tuple(names) if names else default.names, instants)
 

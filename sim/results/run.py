@@ -14,7 +14,7 @@ from sim.engine.rows import execute, rows_of, structures
 from sim.results.arm import BASELINE, SIZE_CLASSES, Arm
 from sim.results.effects import effect, policies
 from sim.results.measures import bands
-from sim.scenario.errors import InputError, Problem, refused
+from sim.scenario.errors import refused
 from sim.scenario.places import MEMORY_LIMIT
 from sim.scenario.scenario import Scenario
 
@@ -342,7 +342,7 @@ def _picture_maker(name: str) -> Callable[[Results], Any]:
     for entry in entry_points(group="uptake.pictures", name=name):
         return entry.load()
     message = "nothing draws results here: uptake is not installed, or was installed before it came to say what draws"
-    raise InputError(Problem("pictures", 0, name, message, "pip install -e . in the project's folder"))
+    raise refused(f"results.{name}", message, "pip install -e . in the project's folder")
 
 
 def events_frame(arm: Arm) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from sim.scenario.errors import InputError, Problem
+from sim.scenario.errors import refused
 
 NEEDED = ("solara", "solara_assets", "uvicorn", "ipyvuetify")
 
@@ -21,7 +21,7 @@ def serve(
     """
     if not all(map(find_spec, NEEDED)):
         message = "the browser view is not installed; in the project's folder: pip install -e '.[view]'"
-        raise InputError(Problem("uptake view", 0, "", message))
+        raise refused("view", message)
     gc.disable()  # imports make many objects and hardly any garbage: looking for it takes a fifth of the start
     try:
         from sim.view.server import run

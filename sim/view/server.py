@@ -18,7 +18,7 @@ from typing import Any
 
 from sim.engine.compiling import is_cached
 from sim.model import DiffusionModel
-from sim.scenario.errors import InputError, Problem
+from sim.scenario.errors import refused
 from sim.scenario.scenario import load
 
 ADDRESS = "127.0.0.1"
@@ -112,7 +112,7 @@ def _socket(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         message = f"{port} cannot be used: {error.strerror or error}"
-        raise InputError(Problem("uptake view", 0, "port", message, "a free port, or 0 for any")) from None
+        raise refused("--port", message, "a free port, or 0 for any") from None
     return listener
 
 

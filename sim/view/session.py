@@ -17,7 +17,7 @@ from sim.report.words import month
 from sim.results.arm import BASELINE, Arm
 from sim.results.measures import bands, has_money, one
 from sim.results.run import run
-from sim.scenario.errors import InputError, Problem
+from sim.scenario.errors import InputError, refused
 from sim.scenario.scenario import Scenario
 from sim.scenario.schema import parameter_table
 
@@ -137,7 +137,7 @@ class ViewModel(DiffusionModel):
 
 def _seed(text: str) -> int:
     if not str(text).strip().isdecimal() or len(str(text).strip()) > 18:
-        raise InputError(Problem("controls", 0, "seed", f"{text!r} is no seed", "a whole number of 0 or more"))
+        raise refused("seed", f"{text!r} is no seed", "a whole number of 0 or more")
     return int(text)
 
 
